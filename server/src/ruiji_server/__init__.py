@@ -1,0 +1,1 @@
+"""The item store, the index, ranking, embedding workers and the gRPC services."""
