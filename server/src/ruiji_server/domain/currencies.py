@@ -1,0 +1,27 @@
+"""Active currencies of ISO 4217 and how many digits their minor unit has; funds, metals and test codes left out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_ZERO_DIGITS = """
+BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+"""
+_TWO_DIGITS = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY
+COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF
+IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR
+MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG
+SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST
+XCD XCG YER ZAR ZMW ZWG
+"""
+_THREE_DIGITS = """
+BHD IQD JOD KWD LYD OMR TND
+"""
+
+MINOR_UNIT_DIGITS: Final[dict[str, int]] = {
+    code: digits
+    for digits, codes in ((0, _ZERO_DIGITS), (2, _TWO_DIGITS), (3, _THREE_DIGITS))
+    for code in codes.split()
+}
+"""ISO 4217 code to the decimal digits of its minor unit: JPY 0, USD 2, KWD 3."""

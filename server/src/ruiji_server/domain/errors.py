@@ -1,0 +1,104 @@
+"""Everything that can go wrong for a caller, and which gRPC status each failure becomes.
+
+    RuijiError
+      InvalidArgument        INVALID_ARGUMENT      the request is at fault; names the field
+      ItemNotFound           NOT_FOUND
+      NotReady               FAILED_PRECONDITION   the item or the encoder is not in the state that the call needs
+      Overloaded             RESOURCE_EXHAUSTED    a limit of the installation; not worth an immediate retry
+      Unavailable            UNAVAILABLE           something behind the server is away; worth a retry
+
+`STATUS_NAMES` is the one table; the gRPC layer looks codes up by name, so that nothing below it imports grpc.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """Stable names of failures. Callers branch on them: never rename one."""
+
+    BATCH_EMPTY = "BATCH_EMPTY"
+    BATCH_TOO_LARGE = "BATCH_TOO_LARGE"
+    CATEGORY_PATH_INVALID = "CATEGORY_PATH_INVALID"
+    CATEGORY_WEIGHT_OUT_OF_RANGE = "CATEGORY_WEIGHT_OUT_OF_RANGE"
+    CURRENCY_UNKNOWN = "CURRENCY_UNKNOWN"
+    DUPLICATE_ITEM_ID = "DUPLICATE_ITEM_ID"
+    EMBEDDING_DIMENSIONS = "EMBEDDING_DIMENSIONS"
+    EMBEDDING_FAILED = "EMBEDDING_FAILED"
+    EMBEDDING_NOT_FINITE = "EMBEDDING_NOT_FINITE"
+    EMBEDDING_PENDING = "EMBEDDING_PENDING"
+    EMBEDDING_ZERO = "EMBEDDING_ZERO"
+    ENCODER_MISMATCH = "ENCODER_MISMATCH"
+    ENCODER_UNAVAILABLE = "ENCODER_UNAVAILABLE"
+    GENERATION_UNAVAILABLE = "GENERATION_UNAVAILABLE"
+    ITEM_ID_INVALID = "ITEM_ID_INVALID"
+    ITEM_NOT_FOUND = "ITEM_NOT_FOUND"
+    ITEM_STATE_INVALID = "ITEM_STATE_INVALID"
+    PAGE_SIZE_OUT_OF_RANGE = "PAGE_SIZE_OUT_OF_RANGE"
+    PICTURE_MISSING = "PICTURE_MISSING"
+    PICTURE_TOO_LARGE = "PICTURE_TOO_LARGE"
+    PICTURE_TOO_MANY_PIXELS = "PICTURE_TOO_MANY_PIXELS"
+    PICTURE_UNREACHABLE = "PICTURE_UNREACHABLE"
+    PICTURE_UNREADABLE = "PICTURE_UNREADABLE"
+    PICTURE_URI_INVALID = "PICTURE_URI_INVALID"
+    PRICE_MISSING = "PRICE_MISSING"
+    PRICE_OUT_OF_RANGE = "PRICE_OUT_OF_RANGE"
+    PRICE_RATIO_OUT_OF_RANGE = "PRICE_RATIO_OUT_OF_RANGE"
+    QUERY_MISSING = "QUERY_MISSING"
+    REQUEST_ID_INVALID = "REQUEST_ID_INVALID"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    STORE_FULL = "STORE_FULL"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    TITLE_TOO_LONG = "TITLE_TOO_LONG"
+    TOO_MANY_EXCLUDED_ITEMS = "TOO_MANY_EXCLUDED_ITEMS"
+
+
+class RuijiError(Exception):
+    """A failure with a name.
+
+    Attributes:
+        reason: stable, for programs.
+        message: for people; says what to do where something can be done. Holds nothing internal.
+        field: the request field at fault as a path; empty where none is.
+    """
+
+    def __init__(self, reason: Reason, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.field = field
+
+
+class InvalidArgument(RuijiError):  # noqa: N818  (gRPC's own word)
+    """The request is at fault."""
+
+
+class ItemNotFound(RuijiError):  # noqa: N818
+    """The query item does not exist."""
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(Reason.ITEM_NOT_FOUND, f"there is no item {item_id!r}", field="item_id")
+
+
+class NotReady(RuijiError):  # noqa: N818
+    """The item or the encoder is not in the state that the call needs."""
+
+
+class Overloaded(RuijiError):  # noqa: N818
+    """A limit of the installation was reached."""
+
+
+class Unavailable(RuijiError):  # noqa: N818
+    """Something behind the server is away."""
+
+
+STATUS_NAMES: Final[dict[type[RuijiError], str]] = {
+    InvalidArgument: "INVALID_ARGUMENT",
+    ItemNotFound: "NOT_FOUND",
+    NotReady: "FAILED_PRECONDITION",
+    Overloaded: "RESOURCE_EXHAUSTED",
+    Unavailable: "UNAVAILABLE",
+}
+"""Domain error to the name of its gRPC status code."""
