@@ -1,0 +1,1 @@
+"""The item store: the only truth. SQLAlchemy Core; no gRPC and no index in here."""

@@ -1,0 +1,262 @@
+"""Which pictures wait for which encoder, who works on them, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import sqlite
+
+from ruiji_server.domain.errors import NotReady, Reason
+from ruiji_server.domain.items import Picture, PictureContent, PictureUri
+from ruiji_server.store.engine import Database
+from ruiji_server.store.schema import embedding_tasks, embeddings, encoders, feed, item_pictures, items
+
+VECTOR_DTYPE = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingTask:
+    """A picture that one worker has taken, for the length of its lease."""
+
+    item_id: str
+    picture: Picture
+    picture_sha256: str
+    attempts: int
+    """Failed tries before this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTask:
+    """A picture and its embedding."""
+
+    item_id: str
+    picture_sha256: str
+    vector: NDArray[np.float32]
+    """Shape (dimensions,), unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A picture that did not become an embedding."""
+
+    item_id: str
+    picture_sha256: str
+    reason: Reason
+    message: str
+    retry_after_s: float | None
+    """None parks the task: trying again cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far one encoder is behind the catalogue."""
+
+    waiting: int
+    parked: int
+
+
+class EmbeddingTaskStore:
+    """Tasks and embeddings of one encoder. Every write is durable when its method returns. Blocking."""
+
+    def __init__(self, database: Database, encoder_id: str) -> None:
+        self._database = database
+        self._encoder_id = encoder_id
+
+    def register_encoder(self, name: str, dimensions: int) -> None:
+        """Make the encoder known and give it a task for every item; does nothing if it is known."""
+        now_us = _now_us()
+        with self._database.write() as connection:
+            added = connection.execute(
+                sqlite.insert(encoders)
+                .values(encoder_id=self._encoder_id, name=name, dimensions=dimensions, registered_at_us=now_us)
+                .on_conflict_do_nothing()
+            )
+            if added.rowcount:
+                every_item = select(
+                    literal(self._encoder_id), items.c.item_id, items.c.picture_sha256, literal(value=False),
+                    literal(now_us), literal(0),
+                )  # fmt: skip
+                columns = ["encoder_id", "item_id", "picture_sha256", "parked", "available_at_us", "attempts"]
+                connection.execute(insert(embedding_tasks).from_select(columns, every_item))
+
+    def claim(self, limit: int, lease_s: float) -> list[EmbeddingTask]:
+        """Take up to `limit` due tasks; nobody else gets them until the lease ends or they are finished.
+
+        Pictures come along where the store has their bytes.
+        """
+        now_us = _now_us()
+        mine = embedding_tasks.c.encoder_id == self._encoder_id
+        is_due = and_(mine, embedding_tasks.c.parked.is_(False), embedding_tasks.c.available_at_us <= now_us)
+        with self._database.read() as connection:
+            # An idle worker asks often; it should not take the writers' lock each time.
+            if connection.execute(select(literal(1)).where(is_due).limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            due = (
+                select(
+                    embedding_tasks.c.item_id, embedding_tasks.c.picture_sha256, embedding_tasks.c.attempts,
+                    items.c.picture_uri, item_pictures.c.content,
+                )
+                .join(items, items.c.item_id == embedding_tasks.c.item_id)
+                .outerjoin(item_pictures, item_pictures.c.item_id == embedding_tasks.c.item_id)
+                .where(is_due)
+                .order_by(embedding_tasks.c.available_at_us)
+                .limit(limit)
+            )  # fmt: skip
+            rows = connection.execute(due).all()
+            connection.execute(
+                update(embedding_tasks)
+                .where(mine, embedding_tasks.c.item_id.in_([row.item_id for row in rows]))
+                .values(available_at_us=now_us + round(lease_s * 1e6))
+            )
+        return [
+            EmbeddingTask(
+                item_id=row.item_id,
+                picture=PictureContent(row.content) if row.picture_uri is None else PictureUri(row.picture_uri),
+                picture_sha256=row.picture_sha256,
+                attempts=row.attempts,
+            )
+            for row in rows
+        ]
+
+    def finish(self, finished: Sequence[FinishedTask]) -> None:
+        """Store embeddings and remove their tasks, unless a newer picture has come meanwhile. Safe to repeat."""
+        if not finished:
+            return
+        statement = sqlite.insert(embeddings)
+        newer = {name: statement.excluded[name] for name in ("picture_sha256", "vector")}
+        keys = ["encoder_id", "item_id"]
+        with self._database.write() as connection:
+            current = dict(
+                connection.execute(
+                    select(items.c.item_id, items.c.picture_sha256).where(
+                        items.c.item_id.in_([task.item_id for task in finished])
+                    )
+                ).tuples()
+            )
+            good = [task for task in finished if current.get(task.item_id) == task.picture_sha256]
+            if not good:
+                return
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=keys, set_=newer),
+                [
+                    {
+                        "encoder_id": self._encoder_id,
+                        "item_id": task.item_id,
+                        "picture_sha256": task.picture_sha256,
+                        "vector": task.vector.astype(VECTOR_DTYPE).tobytes(),
+                    }
+                    for task in good
+                ],
+            )
+            connection.execute(
+                delete(embedding_tasks).where(self._task_of()),
+                [{"of_item": task.item_id, "of_picture": task.picture_sha256} for task in good],
+            )
+            connection.execute(insert(feed), [{"item_id": task.item_id} for task in good])
+
+    def fail(self, failed: Sequence[FailedTask]) -> None:
+        """Note why tasks failed; park those that cannot succeed."""
+        now_us = _now_us()
+        with self._database.write() as connection:
+            for task in failed:
+                connection.execute(
+                    update(embedding_tasks)
+                    .where(self._task_of())
+                    .values(
+                        attempts=embedding_tasks.c.attempts + 1,
+                        parked=task.retry_after_s is None,
+                        available_at_us=now_us + round((task.retry_after_s or 0.0) * 1e6),
+                        reason=str(task.reason),
+                        message=task.message,
+                    ),
+                    {"of_item": task.item_id, "of_picture": task.picture_sha256},
+                )
+
+    def release(self, tasks: Sequence[EmbeddingTask]) -> None:
+        """Give tasks back untried, for instance because Triton is away."""
+        with self._database.write() as connection:
+            for task in tasks:
+                connection.execute(
+                    update(embedding_tasks).where(self._task_of()).values(available_at_us=_now_us()),
+                    {"of_item": task.item_id, "of_picture": task.picture_sha256},
+                )
+
+    def unpark(self) -> int:
+        """Give every parked task another chance; return how many there were."""
+        with self._database.write() as connection:
+            return connection.execute(
+                update(embedding_tasks)
+                .where(embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.parked.is_(True))
+                .values(parked=False, attempts=0, available_at_us=_now_us())
+            ).rowcount
+
+    def backlog(self) -> Backlog:
+        """Return how many tasks wait (leased ones included) and how many are parked."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(embedding_tasks.c.parked, func.count())
+                .where(embedding_tasks.c.encoder_id == self._encoder_id)
+                .group_by(embedding_tasks.c.parked)
+            ).all()
+        counts = {bool(parked): int(count) for parked, count in rows}
+        return Backlog(waiting=counts.get(False, 0), parked=counts.get(True, 0))
+
+    def parked(self, limit: int) -> Iterator[FailedTask]:
+        """Yield parked tasks with their reasons, at most `limit`."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(embedding_tasks)
+                .where(embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.parked.is_(True))
+                .order_by(embedding_tasks.c.item_id)
+                .limit(limit)
+            ).all()
+        for row in rows:
+            yield FailedTask(row.item_id, row.picture_sha256, Reason(row.reason), row.message, None)
+
+    def vector(self, item_id: str) -> NDArray[np.float32]:
+        """Return the embedding of an item's present picture, shape (dimensions,), unit length.
+
+        Raises:
+            NotReady: there is none yet, or there will not be one; the message says why.
+        """
+        join = and_(embeddings.c.item_id == items.c.item_id, embeddings.c.picture_sha256 == items.c.picture_sha256)
+        with self._database.read() as connection:
+            blob = connection.execute(
+                select(embeddings.c.vector)
+                .join(items, join)
+                .where(embeddings.c.encoder_id == self._encoder_id, embeddings.c.item_id == item_id)
+            ).scalar_one_or_none()
+            if blob is not None:
+                return np.frombuffer(blob, dtype=VECTOR_DTYPE)
+            task = connection.execute(
+                select(embedding_tasks).where(
+                    embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.item_id == item_id
+                )
+            ).one_or_none()
+        if task is not None and task.parked:
+            raise NotReady(
+                Reason.EMBEDDING_FAILED,
+                f"item {item_id!r} cannot be embedded ({task.reason}: {task.message}); send another picture",
+                field="item_id",
+            )
+        raise NotReady(
+            Reason.EMBEDDING_PENDING, f"item {item_id!r} is not embedded yet; try again later", field="item_id"
+        )
+
+    def _task_of(self) -> ColumnElement[bool]:
+        # A task whose picture was replaced meanwhile has another digest, and stays.
+        return and_(
+            embedding_tasks.c.encoder_id == self._encoder_id,
+            embedding_tasks.c.item_id == bindparam("of_item"),
+            embedding_tasks.c.picture_sha256 == bindparam("of_picture"),
+        )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
