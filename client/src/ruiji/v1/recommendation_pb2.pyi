@@ -243,7 +243,7 @@ class SimilarItem(google.protobuf.message.Message):
     score: builtins.float
     """What the page is ordered by."""
     cosine: builtins.float
-    """Cosine between its embedding and the query's, -1 to 1; accurate to 0.0005."""
+    """Cosine between its embedding and the query's, -1 to 1."""
     price_ratio: builtins.float
     """max(p, q) / min(p, q) of the two prices, at least 1. Absent if they have no ratio."""
     category_similarity: builtins.float
@@ -291,15 +291,15 @@ class Explanation(google.protobuf.message.Message):
     category_weight: builtins.float
     """The category weight that was applied."""
     band_items: builtins.int
-    """Items of the generation inside the currency and price band, on sale or not."""
+    """Items on sale inside the currency and price band."""
     candidates: builtins.int
     """Candidates that the last search brought, before any was dropped."""
     dropped_not_recommendable: builtins.int
-    """Candidates dropped because they are the query item or not on sale."""
+    """Candidates dropped because they are not on sale."""
     dropped_by_price: builtins.int
     """Candidates dropped for their currency or price."""
     dropped_by_exclusion: builtins.int
-    """Candidates dropped because the caller excluded them."""
+    """Candidates dropped because the caller excluded them, or because they are the query item itself."""
     widenings: builtins.int
     """How often the search was repeated wider, because too few candidates survived."""
     exact_scan: builtins.bool

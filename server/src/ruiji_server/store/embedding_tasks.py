@@ -137,7 +137,9 @@ class EmbeddingTaskStore:
                     select(items.c.item_id, items.c.picture_sha256).where(
                         items.c.item_id.in_([task.item_id for task in finished])
                     )
-                ).tuples()
+                )
+                .tuples()
+                .all()
             )
             good = [task for task in finished if current.get(task.item_id) == task.picture_sha256]
             if not good:

@@ -1,0 +1,108 @@
+"""Reading the columns of a generation: ids to rows, rows to ids, and the rows inside a price band."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ruiji_server.columns import layout
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Columns:
+    """The columns of one generation, memory-mapped and read-only.
+
+    Attributes:
+        embeddings: shape (items, dimensions), float32, unit length.
+        prices_minor: shape (items,), int64.
+        currency_numbers: shape (items,), uint8.
+        category_numbers: shape (items,), int32.
+        states: shape (items,), uint8, `domain.items.ItemState`.
+        currencies: ISO 4217 codes by number.
+        category_paths: category paths by number.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.embeddings = _mapped(folder / layout.EMBEDDINGS, np.float32)
+        self.prices_minor = _mapped(folder / layout.PRICES, np.int64)
+        self.currency_numbers = _mapped(folder / layout.CURRENCIES, np.uint8)
+        self.category_numbers = _mapped(folder / layout.CATEGORIES, np.int32)
+        self.states = _mapped(folder / layout.STATES, np.uint8)
+        self._id_ends = _mapped(folder / layout.ITEM_ID_ENDS, np.uint64)
+        self._id_hashes = _mapped(folder / layout.ID_HASHES, np.uint64)
+        self._id_hash_rows = _mapped(folder / layout.ID_HASH_ROWS, np.uint32)
+        self._band_rows = _mapped(folder / layout.BAND_ROWS, np.uint32)
+        self._band_prices = _mapped(folder / layout.BAND_PRICES, np.int64)
+        band_ends = np.load(folder / layout.BAND_ENDS).tolist()
+        self._ids = _mapped_bytes(folder / layout.ITEM_IDS)
+        names = json.loads((folder / layout.NAMES).read_text(encoding="utf-8"))
+        self.currencies: tuple[str, ...] = tuple(names["currencies"])
+        self.category_paths: tuple[tuple[str, ...], ...] = tuple(tuple(path) for path in names["categories"])
+        self._number_of_currency = {code: number for number, code in enumerate(self.currencies)}
+        self._band_of_currency = dict(
+            zip(self.currencies, zip([0, *band_ends][:-1], band_ends, strict=True), strict=True)
+        )
+
+    def __len__(self) -> int:
+        return len(self.prices_minor)
+
+    def row_of(self, item_id: str) -> int | None:
+        """Return the row of an item, or None if it is not here."""
+        encoded = item_id.encode()
+        wanted = np.uint64(layout.id_hash(encoded))
+        position = int(self._id_hashes.searchsorted(wanted))
+        # Two ids may share a hash; they stand side by side.
+        while position < len(self) and self._id_hashes[position] == wanted:
+            row = int(self._id_hash_rows[position])
+            if self._id_bytes(row) == encoded:
+                return row
+            position += 1
+        return None
+
+    def item_id(self, row: int) -> str:
+        """Return the id of the item in a row."""
+        return self._id_bytes(row).decode()
+
+    def currency_number(self, currency: str) -> int | None:
+        """Return the number of a currency, or None if no item has it."""
+        return self._number_of_currency.get(currency)
+
+    def rows_on_sale(self, currency: str | None, low_minor: int, high_minor: int) -> NDArray[np.uint32]:
+        """Return the rows on sale in a currency with a price between two amounts, both included; no copy.
+
+        Args:
+            currency: ISO 4217; None means every currency, and then the amounts do not count.
+            low_minor: lowest price.
+            high_minor: highest price.
+        """
+        if currency is None:
+            return self._band_rows
+        start, end = self._band_of_currency.get(currency, (0, 0))
+        prices = self._band_prices[start:end]
+        first = start + int(prices.searchsorted(low_minor, side="left"))
+        last = start + int(prices.searchsorted(high_minor, side="right"))
+        return self._band_rows[first:last]
+
+    def _id_bytes(self, row: int) -> bytes:
+        start = int(self._id_ends[row - 1]) if row else 0
+        return self._ids[start : int(self._id_ends[row])]
+
+
+def _mapped(path: Path, dtype: type[Scalar]) -> NDArray[Scalar]:
+    array: NDArray[Scalar] = np.load(path, mmap_mode="r")
+    if array.dtype != dtype:
+        raise ValueError(f"{path} holds {array.dtype}, not {np.dtype(dtype)}")
+    # A plain view: numpy's memmap subclass costs a microsecond each time it is sliced.
+    return array.view(np.ndarray)
+
+
+def _mapped_bytes(path: Path) -> bytes | mmap.mmap:
+    with path.open("rb") as file:
+        # An empty file cannot be mapped.
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""

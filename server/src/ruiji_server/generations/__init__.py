@@ -1,0 +1,1 @@
+"""Generations: immutable indexes built from the store, each a folder of its own."""

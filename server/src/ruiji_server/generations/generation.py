@@ -1,0 +1,55 @@
+"""An open generation: checked, memory-mapped, ready to search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruiji_server.columns.reader import Columns
+from ruiji_server.generations.errors import DamagedGeneration
+from ruiji_server.generations.manifest import GenerationManifest, read_manifest, verify_files
+from ruiji_server.index.quantisation import Int8Scale
+from ruiji_server.index.usearch_index import UsearchIndex
+
+INDEX_FILE = "index.usearch"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One immutable index with its columns."""
+
+    folder: Path
+    manifest: GenerationManifest
+    columns: Columns
+    index: UsearchIndex
+
+
+def open_generation(folder: Path, *, verify: bool = True) -> Generation:
+    """Open a generation.
+
+    Args:
+        folder: of the generation.
+        verify: compare every file with its checksum first. Skip it only where another process just did: a damaged
+            index is not noticed by the library that reads it, and can end the process.
+
+    Raises:
+        DamagedGeneration: a file is missing or differs from its checksum.
+        GenerationError: it was written by another release.
+    """
+    manifest = read_manifest(folder)
+    if verify:
+        verify_files(folder, manifest)
+    try:
+        columns = Columns(folder)
+        index = UsearchIndex.view(
+            folder / INDEX_FILE, Int8Scale(manifest.int8_factor), expansion_search=manifest.expansion_search
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DamagedGeneration(
+            f"{folder} cannot be opened; build a new generation with `ruiji index build`"
+        ) from error
+    if not len(columns) == len(index) == manifest.items:
+        raise DamagedGeneration(
+            f"{folder} does not hold together: {len(columns)} rows, {len(index)} indexed, {manifest.items} announced"
+        )
+    return Generation(folder, manifest, columns, index)

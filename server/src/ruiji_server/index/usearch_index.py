@@ -1,0 +1,139 @@
+"""The approximate index: usearch's HNSW over int8 vectors with inner product. Keys are row numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from usearch.index import Index, Matches
+
+from ruiji_server.index.quantisation import Int8Scale
+
+_ADD_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class HnswSettings:
+    """How the graph is built."""
+
+    connectivity: int = 16
+    """Edges per node and level (M). More finds more and takes 8 to 10 bytes an edge."""
+    expansion_add: int = 128
+    """Candidates looked at while adding (ef_construction)."""
+
+
+class UsearchIndex:
+    """Approximate neighbours of unit vectors by cosine.
+
+    An instance answers one search at a time: usearch queues calls on one object behind a lock.
+    """
+
+    def __init__(self, index: Index, scale: Int8Scale) -> None:
+        self._index = index
+        self._scale = scale
+
+    @classmethod
+    def build(
+        cls,
+        embeddings: NDArray[np.float32],
+        scale: Int8Scale,
+        settings: HnswSettings,
+        *,
+        seed: int,
+        progress: Callable[[int], None],
+    ) -> UsearchIndex:
+        """Build the graph of all rows.
+
+        Rows are added by one thread, since several can leave items that no search finds, and in random order, since
+        rows come sorted by id and neighbours in time make a poor graph.
+
+        Args:
+            embeddings: shape (items, dimensions), float32, unit length.
+            scale: how they become int8.
+            settings: how the graph is built.
+            seed: of the order.
+            progress: told how many rows were added since the last call.
+        """
+        index = Index(
+            ndim=embeddings.shape[1],
+            metric="ip",
+            dtype="i8",
+            connectivity=settings.connectivity,
+            expansion_add=settings.expansion_add,
+        )
+        order = np.random.default_rng(seed).permutation(len(embeddings))
+        for start in range(0, len(order), _ADD_AT_ONCE):
+            rows = order[start : start + _ADD_AT_ONCE]
+            index.add(rows.astype(np.uint64), scale.quantise(embeddings[rows]), threads=1)
+            progress(len(rows))
+        return cls(index, scale)
+
+    @classmethod
+    def view(cls, path: Path, scale: Int8Scale, *, expansion_search: int) -> UsearchIndex:
+        """Open a saved index without reading it into memory; processes that view one file share its pages.
+
+        The file must be whole: usearch does not notice flipped bits, so check its checksum first.
+        """
+        index = Index.restore(str(path), view=True)
+        if index is None:
+            raise OSError(f"{path} is no usearch index")
+        found = cls(index, scale)
+        found.expansion_search = expansion_search
+        return found
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def expansion_search(self) -> int:
+        """Candidates that a search looks at, at least (ef)."""
+        return int(self._index.expansion_search)
+
+    @expansion_search.setter
+    def expansion_search(self, value: int) -> None:
+        # The setter stands apart from the getter in usearch's source, so mypy takes the property for read-only.
+        self._index.expansion_search = value  # type: ignore[misc]
+
+    def search(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return about the `k` nearest rows, nearest first by int8 distance; releases the GIL.
+
+        Args:
+            query: shape (dimensions,), float32, unit length.
+            k: how many; fewer come back if there are fewer items.
+        """
+        matches = self._index.search(self._scale.quantise(query), k, threads=1)
+        return matches.keys.astype(np.int64)
+
+    def search_many(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Return about the `k` nearest rows for each query, using all cores; for building, not for serving.
+
+        Args:
+            queries: shape (n, dimensions), float32, unit length; n at least 1.
+            k: how many; at most the number of items.
+
+        Returns:
+            Row numbers, shape (n, k), int64; -1 where fewer were found.
+        """
+        matches = self._index.search(np.atleast_2d(self._scale.quantise(queries)), k, threads=0)
+        if isinstance(matches, Matches):  # what usearch returns for a single query, whatever its shape
+            return _padded(matches.keys[None, :], np.array([len(matches)]), k)
+        return _padded(matches.keys, matches.counts.astype(np.int64), k)
+
+    def replace(self, row: int, vector: NDArray[np.float32]) -> None:
+        """Take a row out of the graph and add it again, which gives it new edges."""
+        self._index.remove(row)
+        self._index.add(row, self._scale.quantise(vector), threads=1)
+
+    def save(self, path: Path) -> None:
+        """Write the index to a new file. Nobody may view the file yet: saving over a viewed one kills its viewers."""
+        self._index.save(str(path))
+
+
+def _padded(keys: NDArray[np.uint64], counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    rows: NDArray[np.int64] = np.full((len(keys), k), -1, dtype=np.int64)
+    rows[:, : keys.shape[1]] = keys
+    rows[np.arange(k) >= counts[:, None]] = -1
+    return rows

@@ -1,0 +1,1 @@
+"""From candidates to a page: price band, category re-rank, refill. Arithmetic on columns; no SQL, no gRPC."""
