@@ -1,0 +1,135 @@
+"""The photographer: takes a sketch, puts it into a scene, lights it and exposes a JPEG."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ruiji_demo.catalogue.drawing import backgrounds, light, patterns, raster
+from ruiji_demo.catalogue.drawing.geometry import Outline
+from ruiji_demo.catalogue.drawing.patterns import Pattern
+from ruiji_demo.catalogue.drawing.sketch import Fill, Glow, Look, Part, Pose, Sketch, Stroke
+from ruiji_demo.catalogue.drawing.view import View, make_view
+
+PICTURE_PX = 320
+"""Side of the pictures."""
+
+JPEG_QUALITY = 85
+
+_SUPERSAMPLING = 2
+"""Shapes are drawn this much larger and averaged down: Pillow's polygons have hard edges."""
+
+_CANVAS_PX = PICTURE_PX * _SUPERSAMPLING
+
+_LIGHT_PX = PICTURE_PX // 2
+"""Side of height and light maps: light is softer than ink."""
+
+_SHINE = {Pattern.GLOSSY: 0.9, Pattern.METALLIC: 1.0, Pattern.MATTE: 0.12, Pattern.WOODEN: 0.3}
+"""How much finishes shine; cloth does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """What is known about each pixel before colour: coverage, height, drawn light."""
+
+    alpha: Image.Image
+    height: Image.Image
+    glow: Image.Image
+
+
+def photograph(sketch: Sketch, pose: Pose, rng: np.random.Generator) -> bytes:
+    """Render a product as a seller's photograph.
+
+    Returns:
+        A JPEG file of PICTURE_PX x PICTURE_PX.
+    """
+    view = _choose_view(pose, rng)
+    lamp = light.make_lamp(rng)
+    outlines = view.project_all([part.outline for part in sketch.parts], _CANVAS_PX)
+    shot = list(zip(sketch.parts, outlines, strict=True))
+    maps = _map(shot, view.unit)
+    scene = backgrounds.paint(pose, rng, PICTURE_PX)
+    shadow = light.cast_shadow(maps.alpha, lamp, rng, lying=pose is Pose.LYING)
+    scene.paste((24, 20, 26), mask=shadow)
+    # Doubled pixels average back to the scene exactly, so nothing smoother is needed here.
+    canvas = scene.resize((_CANVAS_PX, _CANVAS_PX), Image.Resampling.NEAREST)
+    _colour(canvas, shot, sketch.look, view, rng)
+    shading = light.combine([light.relief(maps.height, lamp, shine=_SHINE.get(sketch.look.pattern, 0.0)), maps.glow])
+    shading = shading.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BILINEAR)
+    ground = Image.new("L", shading.size, light.NEUTRAL)
+    ground.paste(shading, mask=maps.alpha)
+    picture = light.expose(canvas.reduce(_SUPERSAMPLING), ground, lamp, exposure=float(rng.normal(1.0, 0.03)))
+    return _jpeg(picture)
+
+
+def _choose_view(pose: Pose, rng: np.random.Generator) -> View:
+    lying = pose is Pose.LYING
+    turn = rng.normal(0.0, 9.0 if lying else 2.0)
+    return make_view(
+        turn_degrees=float(np.clip(turn, -26, 26)),
+        size=float(rng.uniform(0.355, 0.455)),
+        centre=(float(rng.normal(0.5, 0.014)), float(rng.normal(0.5 if lying else 0.51, 0.014))),
+        tilt=(float(rng.normal(0.0, 0.05)), float(rng.normal(0.0, 0.06 if lying else 0.03))),
+        mirrored=bool(rng.random() < 0.5),
+    )
+
+
+def _map(shot: list[tuple[Part, Outline]], unit: float) -> _Maps:
+    alpha = Image.new("L", (_CANVAS_PX, _CANVAS_PX), 0)
+    height = Image.new("L", (_LIGHT_PX, _LIGHT_PX), 0)
+    glow = Image.new("L", (_LIGHT_PX, _LIGHT_PX), light.NEUTRAL)
+    to_alpha, to_height, to_glow = ImageDraw.Draw(alpha), ImageDraw.Draw(height), ImageDraw.Draw(glow)
+    for part, pixels in shot:
+        small = pixels * (_LIGHT_PX / _CANVAS_PX)
+        match part:
+            case Fill():
+                raster.fill(to_alpha, pixels, 255)
+                raster.fill(to_height, small, part.height)
+            case Stroke():
+                raster.stroke(to_alpha, pixels, 255, part.width * unit * _CANVAS_PX)
+                if part.height is not None:
+                    raster.stroke(to_height, small, part.height, part.width * unit * _LIGHT_PX)
+            case Glow():
+                level = light.NEUTRAL + part.strength
+                if part.width is None:
+                    raster.fill(to_glow, small, level)
+                else:
+                    raster.stroke(to_glow, small, level, part.width * unit * _LIGHT_PX)
+    return _Maps(alpha.reduce(_SUPERSAMPLING), height, glow.filter(light.SOFT))
+
+
+def _colour(
+    canvas: Image.Image, shot: list[tuple[Part, Outline]], look: Look, view: View, rng: np.random.Generator
+) -> None:
+    texture = patterns.paint(look.pattern, look.palette, rng, view, _CANVAS_PX)
+    draw = ImageDraw.Draw(canvas)
+    for part, pixels in shot:
+        match part:
+            case Fill(textured=True) if texture is not None:
+                _paste(canvas, texture, pixels)
+            case Fill():
+                raster.fill(draw, pixels, part.rgb)
+            case Stroke():
+                raster.stroke(draw, pixels, part.rgb, part.width * view.unit * _CANVAS_PX)
+            case Glow():
+                pass
+
+
+def _paste(canvas: Image.Image, texture: Image.Image, pixels: Outline) -> None:
+    """Fill an outline with the texture; works in the outline's bounding box only."""
+    left, top = np.maximum(np.floor(pixels.min(axis=0)).astype(int), 0).tolist()
+    right, bottom = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + 1, canvas.width).tolist()
+    if right <= left or bottom <= top:
+        return
+    mask = Image.new("L", (right - left, bottom - top), 0)
+    raster.fill(ImageDraw.Draw(mask), pixels - (left, top), 255)
+    canvas.paste(texture.crop((left, top, right, bottom)), (left, top), mask)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()

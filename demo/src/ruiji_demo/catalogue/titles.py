@@ -1,0 +1,73 @@
+"""Titles as sellers write them, in English and Japanese.
+
+Every title names colour, pattern and category, since an encoder is trained on the pair of picture and title; brand,
+size and condition are the noise that real listings carry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ruiji_demo.catalogue.colours import Colour
+    from ruiji_demo.catalogue.drawing.patterns import Pattern
+    from ruiji_demo.catalogue.taxonomy import Leaf, Style
+
+_ONSETS = ("k", "m", "n", "v", "l", "t", "br", "s", "h", "r", "f", "z", "d", "p", "gl", "tr")
+_VOWELS = ("a", "e", "i", "o", "u", "ae", "io")
+_CODAS = ("", "", "n", "r", "l", "x", "ve", "ska", "mo", "ri", "lle", "to")
+
+_ENGLISH = (
+    "{colour} {pattern} {style} {noun}",
+    "{colour} {pattern} {noun}, {style}",
+    "{pattern} {style} {noun} in {colour}",
+    "{brand} {style} {noun}, {colour} {pattern}",
+    "{brand} {colour} {pattern} {noun} ({style})",
+    "{style} {noun} by {brand}, {pattern}, {colour}",
+)
+_ENGLISH_TAILS = ("", "", "", "", " - like new", ", size M", ", size L", " - never used", ", gift idea", " (2nd hand)")
+
+_JAPANESE = (
+    "{colour} {pattern} {style}{noun}",
+    "{brand} {style}{noun} {colour} {pattern}",
+    "{style}{noun} {pattern} {colour}",
+    "{pattern} {style}{noun} {colour} {brand}",
+    "{colour}の{style}{noun} {pattern}",
+)
+_JAPANESE_HEADS = ("", "", "", "", "【美品】", "【新品】", "【送料無料】", "未使用 ")
+
+
+def make_titles(
+    leaf: Leaf, style: Style, colour: Colour, pattern: Pattern, rng: np.random.Generator
+) -> tuple[str, str]:
+    """Write the listing's titles.
+
+    Returns:
+        The English and the Japanese title.
+    """
+    brand = _brand(rng)
+    english = _choose(_ENGLISH, rng).format(
+        colour=colour.english, pattern=pattern.english, style=style.key, noun=_choose(leaf.nouns, rng), brand=brand
+    )
+    japanese = _choose(_JAPANESE, rng).format(
+        colour=colour.japanese,
+        pattern=pattern.japanese,
+        style=style.japanese,
+        noun=_choose(leaf.nouns_ja, rng),
+        brand=brand,
+    )
+    english = english[0].upper() + english[1:] + _choose(_ENGLISH_TAILS, rng)
+    return english, _choose(_JAPANESE_HEADS, rng) + japanese
+
+
+def _brand(rng: np.random.Generator) -> str:
+    """Return a made-up name of two or three syllables."""
+    syllables = [_choose(_ONSETS, rng) + _choose(_VOWELS, rng) for _ in range(int(rng.integers(1, 3)))]
+    name = "".join(syllables) + _choose(_CODAS, rng)
+    return name.capitalize() if len(name) > 3 else f"{name}{_choose(_ONSETS, rng)}a".capitalize()
+
+
+def _choose(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]
