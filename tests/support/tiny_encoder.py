@@ -41,9 +41,16 @@ def write_tiny_encoder(folder: Path, seed: int = 0) -> EncoderManifest:
         folder: where the artefact goes; existing files of these names are replaced.
         seed: of the random projection. Two seeds are two encoders, with different ids.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     projection = projection_of(seed)
-    model = tiny_graph(projection).SerializeToString()
+    return write_artefact(folder, tiny_graph(projection), projection, name=f"tiny-{seed}")
+
+
+def write_artefact(
+    folder: Path, graph: onnx.ModelProto, projection: NDArray[np.float32], *, name: str
+) -> EncoderManifest:
+    """Write a graph with a manifest that fits; tests of faulty graphs use it as well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = graph.SerializeToString()
     (folder / MODEL_FILE).write_bytes(model)
     parts = {
         # There is no tower; what stands for its weights is the grid.
@@ -53,7 +60,7 @@ def write_tiny_encoder(folder: Path, seed: int = 0) -> EncoderManifest:
     }
     manifest = EncoderManifest(
         encoder_id=encoder_id_of(precision=Precision.FP32, **parts),
-        name=f"tiny-{seed}",
+        name=name,
         checkpoint="none",
         dimensions=DIMENSIONS,
         precision=Precision.FP32,
