@@ -411,7 +411,7 @@ LEAVES: tuple[Leaf, ...] = (
         TIMBER,
         3100,
         0.55,
-        Pose.LYING,
+        Pose.HANGING,
         furnishing.clock,
     ),
     Leaf(
@@ -433,7 +433,7 @@ LEAVES: tuple[Leaf, ...] = (
         (*SHELL, Pattern.STRIPED, Pattern.WOODEN),
         7800,
         0.55,
-        Pose.LYING,
+        Pose.HANGING,
         furnishing.pendant_lamp,
     ),
     Leaf(
@@ -587,7 +587,7 @@ LEAVES: tuple[Leaf, ...] = (
         (*SHELL[:2], Pattern.WOODEN, Pattern.STRIPED, Pattern.CHECKED, Pattern.CAMOUFLAGE),
         8800,
         0.50,
-        Pose.STANDING,
+        Pose.LYING,
         leisure.skateboard,
     ),
     Leaf(

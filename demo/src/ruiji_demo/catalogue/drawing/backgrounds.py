@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ruiji_demo.catalogue.colours import Rgb, jitter, mix
 from ruiji_demo.catalogue.drawing.sketch import Pose
 
-_GRADIENT_PX = 24
+_GRADIENT_PX = 40
 """Gradients are painted this small and enlarged: they have no detail to lose."""
 
 _PAPERS: tuple[Rgb, ...] = (
@@ -27,11 +27,21 @@ _TABLES: tuple[Rgb, ...] = ((196, 160, 118), (168, 128, 90), (226, 216, 200), (1
 _BOARDS: tuple[Rgb, ...] = ((206, 176, 136), (178, 140, 100), (226, 214, 196), (136, 106, 80), (190, 184, 176))
 
 
-def paint(pose: Pose, rng: np.random.Generator, side_px: int) -> Image.Image:
-    """Return an RGB background of the given side."""
+def paint(pose: Pose, rng: np.random.Generator, side_px: int, feet: float) -> Image.Image:
+    """Paint a background.
+
+    Args:
+        pose: what the product does there; it does not stand on a bed sheet.
+        rng: draws the scene.
+        side_px: side of the picture.
+        feet: height of the product's lowest point, as a share of the side; a table reaches above it.
+
+    Returns:
+        An RGB picture.
+    """
     names = tuple(_SHARES[pose])
     name = names[int(rng.choice(len(names), p=list(_SHARES[pose].values())))]
-    return _SCENES[name](rng, side_px)
+    return _SCENES[name](rng, side_px, feet)
 
 
 def _gradient(rng: np.random.Generator, rgb: Rgb, side_px: int, strength: float) -> Image.Image:
@@ -42,29 +52,29 @@ def _gradient(rng: np.random.Generator, rgb: Rgb, side_px: int, strength: float)
     corner = axis[None, :] ** 2 + axis[:, None] ** 2
     light = 1.0 + strength * (0.5 * slope - 0.35 * corner)
     pixels = np.clip(np.asarray(rgb) * light[..., None], 0, 255).astype(np.uint8)
-    return Image.fromarray(pixels).resize((side_px, side_px), Image.Resampling.BICUBIC)
+    return Image.fromarray(pixels).resize((side_px, side_px), Image.Resampling.BILINEAR)
 
 
-def _studio(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _studio(rng: np.random.Generator, side_px: int, _feet: float) -> Image.Image:
     level = int(rng.integers(240, 256))
     return _gradient(rng, (level, level, level), side_px, rng.uniform(0.01, 0.06))
 
 
-def _grey(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _grey(rng: np.random.Generator, side_px: int, _feet: float) -> Image.Image:
     level = int(rng.integers(176, 226))
     return _gradient(rng, (level, level, level + 3), side_px, rng.uniform(0.06, 0.16))
 
 
-def _paper(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _paper(rng: np.random.Generator, side_px: int, _feet: float) -> Image.Image:
     return _gradient(rng, jitter(_choose(_PAPERS, rng), rng, 1.5), side_px, rng.uniform(0.04, 0.12))
 
 
-def _room(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _room(rng: np.random.Generator, side_px: int, feet: float) -> Image.Image:
     """A wall above a table or floor."""
     scene = _gradient(rng, jitter(_choose(_WALLS, rng), rng), side_px, rng.uniform(0.06, 0.14))
     draw = ImageDraw.Draw(scene)
     table = jitter(_choose(_TABLES, rng), rng)
-    horizon = round(side_px * rng.uniform(0.60, 0.74))
+    horizon = round(side_px * (feet - rng.uniform(0.06, 0.22)))
     draw.rectangle((0, horizon, side_px, side_px), fill=table)
     draw.line((0, horizon, side_px, horizon), fill=mix(table, (40, 30, 26), 0.3), width=max(1, side_px // 220))
     if rng.random() < 0.5:
@@ -72,7 +82,7 @@ def _room(rng: np.random.Generator, side_px: int) -> Image.Image:
     return scene
 
 
-def _boards(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _boards(rng: np.random.Generator, side_px: int, _feet: float) -> Image.Image:
     """Wooden boards seen from above."""
     wood = jitter(_choose(_BOARDS, rng), rng)
     scene = Image.new("RGB", (side_px, side_px), wood)
@@ -88,16 +98,16 @@ def _boards(rng: np.random.Generator, side_px: int) -> Image.Image:
     return scene.transpose(Image.Transpose.ROTATE_90) if rng.random() < 0.4 else scene
 
 
-def _sheet(rng: np.random.Generator, side_px: int) -> Image.Image:
+def _sheet(rng: np.random.Generator, side_px: int, _feet: float) -> Image.Image:
     """A bed sheet with soft folds."""
-    axis = np.linspace(0.0, 1.0, _GRADIENT_PX * 2)
+    axis = np.linspace(0.0, 1.0, _GRADIENT_PX + 20)
     angle, waves = rng.uniform(0, np.pi), rng.uniform(9, 20)
     along = np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None]
     across = -np.sin(angle) * axis[None, :] + np.cos(angle) * axis[:, None]
     folds = np.sin(waves * along + 2.5 * np.sin(4 * across + rng.uniform(0, 6))) + 0.6 * np.sin(waves * 1.7 * along)
     base = np.asarray(jitter(_choose((*_WALLS, (244, 242, 240)), rng), rng))
     pixels = np.clip(base * (1 + 0.028 * folds[..., None]), 0, 255).astype(np.uint8)
-    return Image.fromarray(pixels).resize((side_px, side_px), Image.Resampling.BICUBIC)
+    return Image.fromarray(pixels).resize((side_px, side_px), Image.Resampling.BILINEAR)
 
 
 def _grain(
@@ -112,7 +122,7 @@ def _choose(colours: tuple[Rgb, ...], rng: np.random.Generator) -> Rgb:
     return colours[int(rng.integers(len(colours)))]
 
 
-_SCENES: Mapping[str, Callable[[np.random.Generator, int], Image.Image]] = {
+_SCENES: Mapping[str, Callable[[np.random.Generator, int, float], Image.Image]] = {
     "studio": _studio,
     "grey": _grey,
     "paper": _paper,
@@ -123,5 +133,6 @@ _SCENES: Mapping[str, Callable[[np.random.Generator, int], Image.Image]] = {
 
 _SHARES: Mapping[Pose, Mapping[str, float]] = {
     Pose.STANDING: {"studio": 0.34, "grey": 0.14, "paper": 0.18, "room": 0.34},
+    Pose.HANGING: {"studio": 0.4, "grey": 0.25, "paper": 0.35},
     Pose.LYING: {"studio": 0.34, "grey": 0.14, "paper": 0.16, "boards": 0.20, "sheet": 0.16},
 }

@@ -14,8 +14,11 @@ from PIL import Image, ImageChops, ImageFilter
 
 NEUTRAL = 128
 
-SOFT = ImageFilter.GaussianBlur(1.3)
-"""What drawn light passes through, so that folds have no hard edge."""
+FOLD_WIDTH = 0.075
+"""Drawn light that is finer than this, in product coordinates, is a fold or an edge; wider light is a bloom."""
+FOLD_BLUR = ImageFilter.BoxBlur(1.6)
+BLOOM_BLUR = ImageFilter.GaussianBlur(5)
+"""What drawn light passes through, so that it has no hard edge."""
 
 _SHADOW_PX = 80
 """Shadows are blurred at this side: soft ones have no more detail."""
@@ -55,11 +58,11 @@ def relief(height: Image.Image, lamp: Lamp, *, shine: float) -> Image.Image:
     Returns:
         A light map of the same size, mode L.
     """
-    fine = _slope(height.filter(ImageFilter.GaussianBlur(1.6)), lamp)
+    fine = _slope(height.filter(ImageFilter.GaussianBlur(2.2)), lamp)
     broad = _slope(height.filter(ImageFilter.GaussianBlur(8)), lamp)
-    facing = fine * 2.4 + broad * 7.0
+    facing = fine * 3.0 + broad * 7.0
     light = facing * (0.45 + 0.55 * lamp.hardness)
-    light = np.where(light > 0, light * (0.55 + 1.25 * shine), light * 0.95)
+    light = np.where(light > 0, light * (0.55 + 0.75 * shine), light * 0.95)
     return Image.fromarray(np.clip(NEUTRAL + light, 30, 236).astype(np.uint8))
 
 
@@ -73,24 +76,24 @@ def combine(maps: list[Image.Image]) -> Image.Image:
 
 def expose(picture: Image.Image, light: Image.Image, lamp: Lamp, exposure: float) -> Image.Image:
     """Apply a light map, the white balance and the exposure to an RGB picture."""
-    tinted = [light.point([min(255, round(value * tint * exposure)) for value in range(256)]) for tint in lamp.tint]
-    return ImageChops.hard_light(picture, Image.merge("RGB", tinted))
+    curve = np.outer(np.asarray(lamp.tint) * exposure, np.arange(256)).round().clip(0, 255).astype(int)
+    tinted = Image.merge("RGB", (light, light, light)).point(curve.ravel().tolist())
+    return ImageChops.hard_light(picture, tinted)
 
 
-def cast_shadow(alpha: Image.Image, lamp: Lamp, rng: np.random.Generator, *, lying: bool) -> Image.Image:
+def cast_shadow(alpha: Image.Image, lamp: Lamp, rng: np.random.Generator, *, standing: bool) -> Image.Image:
     """Return the darkness that a product throws on its ground, mode L, 0 is none, of the size of `alpha`."""
-    small = alpha.resize((_SHADOW_PX, _SHADOW_PX), Image.Resampling.BOX)
-    if lying:
+    small = alpha.reduce(alpha.width // _SHADOW_PX)
+    if standing:
+        darkness = _ground_shadow(small, lamp, rng)
+    else:
         far = rng.uniform(0.015, 0.035) * _SHADOW_PX
-        soft = _moved(small, -lamp.direction[0] * far, -lamp.direction[1] * far).filter(
-            ImageFilter.GaussianBlur(rng.uniform(1.2, 2.4))
-        )
+        behind = _moved(small, -lamp.direction[0] * far, -lamp.direction[1] * far)
+        soft = behind.filter(ImageFilter.GaussianBlur(rng.uniform(1.2, 2.4)))
         tight = small.filter(ImageFilter.GaussianBlur(0.9))
         darkness = ImageChops.lighter(soft.point(lambda v: v * 0.55), tight.point(lambda v: v * 0.4))
-    else:
-        darkness = _ground_shadow(small, lamp, rng)
     strength = 0.5 + 0.5 * lamp.hardness
-    return darkness.point(lambda v: round(v * strength)).resize(alpha.size, Image.Resampling.BICUBIC)
+    return darkness.point(lambda v: round(v * strength)).resize(alpha.size, Image.Resampling.BILINEAR)
 
 
 def _ground_shadow(small: Image.Image, lamp: Lamp, rng: np.random.Generator) -> Image.Image:

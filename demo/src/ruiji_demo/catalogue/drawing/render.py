@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ruiji_demo.catalogue.drawing import backgrounds, light, patterns, raster
-from ruiji_demo.catalogue.drawing.geometry import Outline
+from ruiji_demo.catalogue.drawing.geometry import Outline, rotated
 from ruiji_demo.catalogue.drawing.patterns import Pattern
-from ruiji_demo.catalogue.drawing.sketch import Fill, Glow, Look, Part, Pose, Sketch, Stroke
+from ruiji_demo.catalogue.drawing.sketch import Fill, Glow, Part, Pose, Sketch, Stroke
 from ruiji_demo.catalogue.drawing.view import View, make_view
 
 PICTURE_PX = 320
@@ -30,6 +30,9 @@ _LIGHT_PX = PICTURE_PX // 2
 _SHINE = {Pattern.GLOSSY: 0.9, Pattern.METALLIC: 1.0, Pattern.MATTE: 0.12, Pattern.WOODEN: 0.3}
 """How much finishes shine; cloth does not."""
 
+_TURN_DEGREES = {Pose.STANDING: 1.8, Pose.HANGING: 1.2, Pose.LYING: 9.0}
+"""Standard deviation of a product's turn in the picture plane."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Maps:
@@ -46,17 +49,19 @@ def photograph(sketch: Sketch, pose: Pose, rng: np.random.Generator) -> bytes:
     Returns:
         A JPEG file of PICTURE_PX x PICTURE_PX.
     """
-    view = _choose_view(pose, rng)
+    solid = np.concatenate([part.outline for part in sketch.parts if not isinstance(part, Glow)])
+    view = _choose_view(solid, pose, rng)
     lamp = light.make_lamp(rng)
     outlines = view.project_all([part.outline for part in sketch.parts], _CANVAS_PX)
     shot = list(zip(sketch.parts, outlines, strict=True))
     maps = _map(shot, view.unit)
-    scene = backgrounds.paint(pose, rng, PICTURE_PX)
-    shadow = light.cast_shadow(maps.alpha, lamp, rng, lying=pose is Pose.LYING)
+    feet = float(view.project_all([solid])[0][:, 1].max())
+    scene = backgrounds.paint(pose, rng, PICTURE_PX, feet)
+    shadow = light.cast_shadow(maps.alpha, lamp, rng, standing=pose is Pose.STANDING)
     scene.paste((24, 20, 26), mask=shadow)
     # Doubled pixels average back to the scene exactly, so nothing smoother is needed here.
     canvas = scene.resize((_CANVAS_PX, _CANVAS_PX), Image.Resampling.NEAREST)
-    _colour(canvas, shot, sketch.look, view, rng)
+    _colour(canvas, shot, sketch, view)
     shading = light.combine([light.relief(maps.height, lamp, shine=_SHINE.get(sketch.look.pattern, 0.0)), maps.glow])
     shading = shading.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BILINEAR)
     ground = Image.new("L", shading.size, light.NEUTRAL)
@@ -65,12 +70,18 @@ def photograph(sketch: Sketch, pose: Pose, rng: np.random.Generator) -> bytes:
     return _jpeg(picture)
 
 
-def _choose_view(pose: Pose, rng: np.random.Generator) -> View:
+def _choose_view(solid: Outline, pose: Pose, rng: np.random.Generator) -> View:
+    """Step back until the product fills most of the frame."""
+    turn = float(np.clip(rng.normal(0.0, _TURN_DEGREES[pose]), -26, 26))
+    turned = rotated(solid, turn)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    focus_x, focus_y = rotated([tuple((low + high) / 2)], -turn)[0].tolist()
+    half = float((high - low).max()) / 2
     lying = pose is Pose.LYING
-    turn = rng.normal(0.0, 9.0 if lying else 2.0)
     return make_view(
-        turn_degrees=float(np.clip(turn, -26, 26)),
-        size=float(rng.uniform(0.355, 0.455)),
+        turn_degrees=turn,
+        size=float(rng.uniform(0.355, 0.445)) / half,
+        focus=(focus_x, focus_y),
         centre=(float(rng.normal(0.5, 0.014)), float(rng.normal(0.5 if lying else 0.51, 0.014))),
         tilt=(float(rng.normal(0.0, 0.05)), float(rng.normal(0.0, 0.06 if lying else 0.03))),
         mirrored=bool(rng.random() < 0.5),
@@ -80,8 +91,9 @@ def _choose_view(pose: Pose, rng: np.random.Generator) -> View:
 def _map(shot: list[tuple[Part, Outline]], unit: float) -> _Maps:
     alpha = Image.new("L", (_CANVAS_PX, _CANVAS_PX), 0)
     height = Image.new("L", (_LIGHT_PX, _LIGHT_PX), 0)
-    glow = Image.new("L", (_LIGHT_PX, _LIGHT_PX), light.NEUTRAL)
-    to_alpha, to_height, to_glow = ImageDraw.Draw(alpha), ImageDraw.Draw(height), ImageDraw.Draw(glow)
+    folds = Image.new("L", (_LIGHT_PX, _LIGHT_PX), light.NEUTRAL)
+    blooms = folds.copy()
+    to_alpha, to_height, to_folds, to_blooms = (ImageDraw.Draw(image) for image in (alpha, height, folds, blooms))
     for part, pixels in shot:
         small = pixels * (_LIGHT_PX / _CANVAS_PX)
         match part:
@@ -95,16 +107,17 @@ def _map(shot: list[tuple[Part, Outline]], unit: float) -> _Maps:
             case Glow():
                 level = light.NEUTRAL + part.strength
                 if part.width is None:
-                    raster.fill(to_glow, small, level)
+                    raster.fill(to_blooms, small, level)
                 else:
-                    raster.stroke(to_glow, small, level, part.width * unit * _LIGHT_PX)
-    return _Maps(alpha.reduce(_SUPERSAMPLING), height, glow.filter(light.SOFT))
+                    to_light = to_folds if part.width < light.FOLD_WIDTH else to_blooms
+                    raster.stroke(to_light, small, level, part.width * unit * _LIGHT_PX)
+    glow = light.combine([folds.filter(light.FOLD_BLUR), blooms.filter(light.BLOOM_BLUR)])
+    return _Maps(alpha.reduce(_SUPERSAMPLING), height, glow)
 
 
-def _colour(
-    canvas: Image.Image, shot: list[tuple[Part, Outline]], look: Look, view: View, rng: np.random.Generator
-) -> None:
-    texture = patterns.paint(look.pattern, look.palette, rng, view, _CANVAS_PX)
+def _colour(canvas: Image.Image, shot: list[tuple[Part, Outline]], sketch: Sketch, view: View) -> None:
+    # The print belongs to the product, not to the photograph: it draws from the sketch's own randomness.
+    texture = patterns.paint(sketch.look.pattern, sketch.palette, sketch.rng, view, _CANVAS_PX)
     draw = ImageDraw.Draw(canvas)
     for part, pixels in shot:
         match part:

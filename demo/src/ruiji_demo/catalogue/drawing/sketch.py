@@ -20,8 +20,10 @@ class Pose(StrEnum):
 
     STANDING = "standing"
     """On a table or floor: upright, contact shadow below."""
+    HANGING = "hanging"
+    """On a wall or from the ceiling: upright, soft shadow around."""
     LYING = "lying"
-    """Seen from above or hung on a wall: any turn of some degrees, soft shadow around."""
+    """Seen from above: any turn of some degrees, soft shadow around."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,21 @@ class View:
 
 
 def make_view(
-    *, turn_degrees: float, size: float, centre: tuple[float, float], tilt: tuple[float, float], mirrored: bool
+    *,
+    turn_degrees: float,
+    size: float,
+    focus: tuple[float, float],
+    centre: tuple[float, float],
+    tilt: tuple[float, float],
+    mirrored: bool,
 ) -> View:
     """Place the camera.
 
     Args:
         turn_degrees: clockwise turn of the product.
         size: length of a product unit as a share of the frame's side; 0.5 lets a product touch the frame.
-        centre: where the product's origin falls, as shares of the frame.
+        focus: the point of the product to aim at.
+        centre: where that point falls, as shares of the frame.
         tilt: perspective across and down; 0.1 makes the near edge about a fifth larger than the far one.
         mirrored: show the product from its other side.
     """
@@ -49,4 +56,5 @@ def make_view(
     lens = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [tilt[0] / size / 2, tilt[1] / size / 2, 1.0]])
     shift = np.array([[1.0, 0.0, centre[0]], [0.0, 1.0, centre[1]], [0.0, 0.0, 1.0]])
     face = np.diag([-1.0 if mirrored else 1.0, 1.0, 1.0])
-    return View(matrix=shift @ lens @ place @ face, unit=size)
+    aim = np.array([[1.0, 0.0, -focus[0]], [0.0, 1.0, -focus[1]], [0.0, 0.0, 1.0]])
+    return View(matrix=shift @ face @ lens @ place @ aim, unit=size)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ruiji_demo.catalogue.colours import Rgb, mix
-from ruiji_demo.catalogue.drawing.geometry import box, ellipse, flipped, mirrored, moved, ring, rounded, spline
+from ruiji_demo.catalogue.drawing.geometry import box, ellipse, flipped, mirrored, moved, rounded, spline
 from ruiji_demo.catalogue.drawing.sketch import Sketch
 
 
@@ -169,7 +169,9 @@ def watch(s: Sketch) -> None:
         s.fill(box(-0.31, -0.26, 0.31, 0.26, 0.05), (44, 50, 52), height=190)
         s.fill(box(-0.26, -0.20, 0.26, 0.20, 0.03), (168, 186, 168), height=185)
         for x in (-0.18, -0.06, 0.08, 0.20):
-            s.stroke([(x - 0.03, -0.11), (x + 0.03, -0.11), (x + 0.03, 0.11), (x - 0.03, 0.11)], (36, 44, 40), 0.026)
+            s.stroke([(x - 0.03, 0.0), (x + 0.03, 0.0), (x + 0.03, -0.11), (x - 0.03, -0.11)], (36, 44, 40), 0.024)
+            low = x + s.rng.choice([-0.03, 0.03])
+            s.stroke([(low, 0.0), (low, 0.11), (x + 0.03, 0.11)], (36, 44, 40), 0.024)
         for button in s.both_sides(box(0.40, -0.20, 0.47, -0.08, 0.02)):
             s.fill(button, metal, height=160)
         return
@@ -211,7 +213,7 @@ def sunglasses(s: Sketch) -> None:
     }[s.style] * (1.0, s.vary(0.92, 1.1))
     tint: Rgb = ((44, 46, 52), (74, 62, 52), (58, 78, 98), (88, 60, 92))[int(s.rng.integers(4))]
     metal_frame = s.style == "aviator"
-    width = s.vary(0.04, 0.06) if metal_frame else s.vary(0.10, 0.14)
+    width = s.vary(0.04, 0.06) if metal_frame else s.vary(0.075, 0.11)
     for side in (1.0, -1.0):
         s.stroke(
             spline(
@@ -272,7 +274,7 @@ def tie(s: Sketch) -> None:
         s.seam([(-0.13, -0.12), (-0.13, 0.12)])
         return
     half = {"classic": 0.25, "slim": 0.16, "knit": 0.18}[s.style] + s.vary(-0.02, 0.02)
-    s.stroke(ring(ellipse(0, -0.86, 0.24, 0.12), ellipse(0, -0.86, 0.23, 0.11)), s.palette.dark, 0.06, height=90)
+    s.stroke(ellipse(0, -0.90, 0.22, 0.11, 60, 480), s.palette.main, 0.07, height=90)
     tail = mirrored([(0, -0.62), (0.09, -0.62), (half, 0.60), (0, 0.60 if s.style == "knit" else 0.94)])
     if s.style != "knit":
         tail = mirrored([(0, -0.62), (0.09, -0.62), (half, 0.66), (0, 0.94)])

@@ -188,13 +188,4 @@ def _trunk(s: Sketch) -> None:
 
 
 def _arch(s: Sketch, half: float, low: float, high: float, width: float) -> None:
-    s.stroke(
-        spline(
-            [(-half, low), (-half * 0.86, (low + high) / 2), (0, high), (half * 0.86, (low + high) / 2), (half, low)],
-            closed=False,
-            steps=8,
-        ),
-        s.palette.dark,
-        width,
-        height=110,
-    )
+    s.stroke(ellipse(0, low, half, low - high, 180, 360), s.palette.dark, width, height=110)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ruiji_demo.catalogue.colours import mix
 from ruiji_demo.catalogue.drawing.geometry import Outline, box, ellipse, mirrored, moved, outline, rounded, spline
 from ruiji_demo.catalogue.drawing.sketch import Sketch
@@ -104,22 +106,13 @@ def bowl(s: Sketch) -> None:
         s.palette.dark,
         height=110,
     )
-    s.cloth(
-        spline(
-            [
-                (-half, top),
-                (-half * 0.92, top + depth * 0.5),
-                (-half * 0.45, top + depth * 0.95),
-                (0, top + depth),
-                (half * 0.45, top + depth * 0.95),
-                (half * 0.92, top + depth * 0.5),
-                (half, top),
-                (0, top + 0.1),
-            ],
-            steps=8,
-        ),
-        height=140,
-    )
+    flank = [
+        (half, top),
+        (half * 0.95, top + depth * 0.35),
+        (half * 0.74, top + depth * 0.76),
+        (half * 0.36, top + depth),
+    ]
+    s.cloth(mirrored(np.concatenate([[(0.0, top)], spline(flank, closed=False), [(0.0, top + depth)]])), height=140)
     _mouth(s, 0.0, top, half, s.vary(0.17, 0.24))
     _round(s, 0.0, top + 0.30, top + depth * 0.8, half * 0.75)
 

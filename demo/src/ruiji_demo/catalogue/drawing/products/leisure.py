@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ruiji_demo.catalogue.colours import Rgb, mix
-from ruiji_demo.catalogue.drawing.geometry import Outline, Point, box, ellipse, moved, outline, rotated, rounded, spline
+from ruiji_demo.catalogue.drawing.geometry import (
+    Outline,
+    Point,
+    box,
+    ellipse,
+    mirrored,
+    moved,
+    outline,
+    rotated,
+    rounded,
+    spline,
+)
 from ruiji_demo.catalogue.drawing.sketch import Sketch
 
 _RUBBER: Rgb = (44, 44, 48)
@@ -40,7 +51,7 @@ def guitar(s: Sketch) -> None:
         s.fill(box(-0.16, 0.66, 0.16, 0.72, 0.02), fingerboard, height=180)
     else:
         shapes = {
-            "stratocaster-style": [
+            "double-cut": [
                 (-0.06, 0.16),
                 (-0.30, -0.06),
                 (-0.38, 0.02),
@@ -71,7 +82,7 @@ def guitar(s: Sketch) -> None:
                 (0.06, 0.22),
             ],
         }
-        key = "single-cut" if s.style == "single-cut" else "stratocaster-style"
+        key = "single-cut" if s.style == "single-cut" else "double-cut"
         s.cloth(spline(shapes[key], steps=8) * (1.05, 1.0), height=160)
         s.fill(
             spline([(-0.10, 0.28), (0.12, 0.28), (0.22, 0.50), (0.12, 0.78), (-0.14, 0.74)], steps=6),
@@ -305,38 +316,38 @@ def bicycle(s: Sketch) -> None:
 
 
 def skateboard(s: Sketch) -> None:
-    """Seen from the side-above: popsicle deck, cruiser or longboard."""
-    half, thick = {"street": (0.92, 0.20), "cruiser": (0.78, 0.24), "longboard": (0.98, 0.17)}[s.style]
-    deck = spline(
+    """The printed underside: trucks, wheels, and a street, cruiser or longboard deck."""
+    half, length = {"street": (0.25, 0.95), "cruiser": (0.28, 0.80), "longboard": (0.22, 0.98)}[s.style]
+    half += s.vary(-0.015, 0.015)
+    axle = length * (0.56 if s.style == "street" else 0.64)
+    for y in (-axle, axle):
+        for side in s.both_sides(box(half - 0.09, y - 0.075, half + 0.07, y + 0.075, 0.04)):
+            s.fill(side, s.palette.trim, height=80)
+    nose = 0.5 if s.style == "longboard" else 0.92
+    deck = mirrored(
         [
-            (-half, -0.20),
-            (-half * 0.8, -0.10 - thick),
-            (0, -thick),
-            (half * 0.8, -0.10 - thick),
-            (half, -0.20),
-            (half * 0.8, thick - 0.06),
-            (0, thick),
-            (-half * 0.8, thick - 0.06),
-        ],
-        steps=8,
+            (0, -length),
+            (half * nose, -length),
+            (half, -length * 0.62),
+            (half, length * 0.62),
+            (half * 0.92, length),
+            (0, length),
+        ]
     )
-    for x in (-half * 0.56, half * 0.56):
-        s.fill(box(x - 0.15, 0.06, x + 0.15, 0.30, 0.03), s.palette.metal, height=100)
-        for dx in (-0.10, 0.12):
-            s.fill(ellipse(x + dx, 0.34, 0.12, steps=22), s.palette.trim, height=150)
-            s.fill(ellipse(x + dx, 0.34, 0.05, steps=14), s.palette.metal, height=170)
-    s.fill(moved(deck, 0.0, 0.05), s.palette.wood, height=110)
-    s.cloth(deck, height=170)
-    for x in (-half * 0.56, half * 0.56):
-        for dx in (-0.07, 0.07):
-            for dy in (-0.07, 0.05):
-                s.fill(ellipse(x + dx, dy, 0.018, steps=8), s.palette.metal, height=190)
+    s.fill(moved(rounded(deck, 0.22, steps=8), 0.012, 0.018), s.palette.wood, height=110)
+    s.cloth(rounded(deck, 0.22, steps=8), height=140)
     if s.chance(0.6):
-        s.fill(
-            spline([(-0.22, 0.02), (-0.08, -0.12), (0.06, 0.0), (0.22, -0.10), (0.12, 0.10), (-0.06, 0.06)], steps=6),
-            s.palette.ink,
-            height=172,
-        )
+        bolt = [(0.10, -0.34), (-0.14, 0.06), (0.0, 0.06), (-0.10, 0.36), (0.15, -0.08), (0.01, -0.08)]
+        badge = bolt if s.chance(0.5) else ellipse(0, 0, half * 0.6)
+        s.fill(badge, s.palette.ink, height=141)
+    for y in (-axle, axle):
+        s.fill(box(-0.10, y - 0.15, 0.10, y + 0.15, 0.03), s.palette.metal, height=170)
+        s.stroke([(-half, y), (half, y)], s.palette.metal, 0.07, height=200)
+        for x in (-0.065, 0.065):
+            for dy in (-0.11, 0.11):
+                s.fill(ellipse(x, y + dy, 0.018, steps=8), s.palette.dark, height=180)
+        for side in s.both_sides(box(half - 0.07, y - 0.08, half + 0.06, y + 0.08, 0.05)):
+            s.fill(side, s.palette.trim, height=215)
 
 
 def soft_toy(s: Sketch) -> None:
@@ -344,12 +355,16 @@ def soft_toy(s: Sketch) -> None:
     belly = s.palette.light
     for side in (-1.0, 1.0):
         if s.style == "rabbit":
-            s.cloth(ellipse(0.20 * side, -0.78, 0.12, 0.26), height=110)
+            s.fill(ellipse(0.20 * side, -0.78, 0.12, 0.26), s.palette.main, height=110)
             s.fill(ellipse(0.20 * side, -0.78, 0.06, 0.18), (238, 178, 178), height=112)
         elif s.style == "cat":
-            s.cloth(rounded([(0.12 * side, -0.76), (0.42 * side, -0.92), (0.44 * side, -0.48)], 0.06), height=110)
+            s.fill(
+                rounded([(0.12 * side, -0.76), (0.42 * side, -0.92), (0.44 * side, -0.48)], 0.06),
+                s.palette.main,
+                height=110,
+            )
         else:
-            s.cloth(ellipse(0.34 * side, -0.72, 0.17), height=110)
+            s.fill(ellipse(0.34 * side, -0.72, 0.17), s.palette.main, height=110)
             s.fill(ellipse(0.34 * side, -0.72, 0.09), belly, height=112)
         s.cloth(ellipse(0.50 * side, 0.14, 0.17, 0.34), height=120)
     if s.style == "cat":
@@ -364,7 +379,7 @@ def soft_toy(s: Sketch) -> None:
     for side in (-1.0, 1.0):
         s.cloth(ellipse(0.42 * side, 0.76, 0.23, 0.19), height=185)
         s.fill(ellipse(0.45 * side, 0.77, 0.12, 0.10), belly, height=195)
-    s.cloth(ellipse(0, -0.38, 0.46, 0.42), height=190)
+    s.fill(ellipse(0, -0.38, 0.46, 0.42), s.palette.main, height=190)
     s.fill(ellipse(0, -0.26, 0.20, 0.15), belly, height=215)
     for x in (-0.17, 0.17):
         s.fill(ellipse(x, -0.46, 0.045, steps=14), (28, 24, 24), height=225)
