@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -81,19 +82,38 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     Raises:
         PictureError: the file is too large, has too many pixels, or is not a complete picture.
     """
+    with _opened(content) as picture:
+        return _to_square(picture)
+
+
+def check_picture(content: bytes) -> None:
+    """Refuse at the door what `decode_picture` would refuse, as far as the header tells; decodes nothing.
+
+    Raises:
+        PictureError: the file is too large, has too many pixels, or does not begin like a picture.
+    """
+    with _opened(content):
+        pass
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
     if len(content) > MAX_PICTURE_BYTES:
         raise PictureError(
             PictureFault.TOO_LARGE, f"picture has {len(content)} bytes; at most {MAX_PICTURE_BYTES} are accepted"
         )
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of broken metadata and odd palettes; what matters is whether pixels come out.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
-                return _to_square(picture)
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MAX_PICTURE_PIXELS:
+                raise PictureError(
+                    PictureFault.TOO_MANY_PIXELS,
+                    f"picture has {width} x {height} pixels; at most {MAX_PICTURE_PIXELS} are accepted",
+                )
+            yield picture
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(
             PictureFault.TOO_MANY_PIXELS, f"picture has more than {MAX_PICTURE_PIXELS} pixels"
         ) from error
@@ -104,12 +124,6 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
 
 
 def _to_square(picture: Image.Image) -> NDArray[np.uint8]:
-    width, height = picture.size
-    if width * height > MAX_PICTURE_PIXELS:
-        raise PictureError(
-            PictureFault.TOO_MANY_PIXELS,
-            f"picture has {width} x {height} pixels; at most {MAX_PICTURE_PIXELS} are accepted",
-        )
     square = (PICTURE_SIZE_PX, PICTURE_SIZE_PX)
     picture.draft("RGB", square)
     small = _to_rgb(picture).resize(square, Image.Resampling.BICUBIC)

@@ -132,15 +132,12 @@ class EmbeddingTaskStore:
         newer = {name: statement.excluded[name] for name in ("picture_sha256", "vector")}
         keys = ["encoder_id", "item_id"]
         with self._database.write() as connection:
-            current = dict(
-                connection.execute(
-                    select(items.c.item_id, items.c.picture_sha256).where(
-                        items.c.item_id.in_([task.item_id for task in finished])
-                    )
+            rows = connection.execute(
+                select(items.c.item_id, items.c.picture_sha256).where(
+                    items.c.item_id.in_([task.item_id for task in finished])
                 )
-                .tuples()
-                .all()
-            )
+            ).all()
+            current = {row.item_id: row.picture_sha256 for row in rows}
             good = [task for task in finished if current.get(task.item_id) == task.picture_sha256]
             if not good:
                 return

@@ -1,0 +1,181 @@
+"""The gRPC server of one process: services, health, reflection, TLS, token, metrics, graceful drain."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+from ruiji.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
+
+from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
+from ruiji_server.embedding.picture_source import PictureSource
+from ruiji_server.embedding.triton import TritonEncoder
+from ruiji_server.generations.directory import GenerationDirectory
+from ruiji_server.ranking.policy import RankingPolicy
+from ruiji_server.services.catalogue_service import CatalogService
+from ruiji_server.services.recommendation_service import RecommendationService
+from ruiji_server.services.serving import ServingGeneration
+from ruiji_server.store.catalogue import CatalogueStore
+from ruiji_server.store.engine import Database
+
+_LOG = logging.getLogger(__name__)
+
+_RECOMMENDATION: Final = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
+_CATALOG: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """A server certificate."""
+
+    certificate: Path
+    """PEM, with the chain."""
+    key: Path
+    """PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """How a server listens and ends."""
+
+    address: str = "127.0.0.1:50051"
+    """Host and port; port 0 takes a free one."""
+    tls: TlsSettings | None = None
+    """Without it connections are in plain text."""
+    token: str | None = None
+    """What callers must send as `authorization: Bearer ...`; None lets everyone in."""
+    metrics_port: int | None = None
+    """Prometheus metrics over HTTP; None for none."""
+    generation_poll_s: float = 1.0
+    """How often the server looks for a newly published generation."""
+    drain_s: float = 2.0
+    """Time between reporting NOT_SERVING and refusing new calls, for load balancers to notice."""
+    grace_s: float = 10.0
+    """Time for calls under way to end after that."""
+    ranking: RankingPolicy = field(default_factory=RankingPolicy)
+    """What requests depart from."""
+
+
+class Server:
+    """One serving process. Use as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        database: Database,
+        generations: GenerationDirectory,
+        pictures: PictureSource,
+        encoder: TritonEncoder | None,
+    ) -> None:
+        """Prepare a server.
+
+        Args:
+            settings: how it listens and ends.
+            database: the item store.
+            generations: where generations are published.
+            pictures: which pictures outside the store may be referred to.
+            encoder: embeds query pictures; None refuses them.
+        """
+        self._settings = settings
+        self._serving = ServingGeneration(generations)
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
+        self._stack = AsyncExitStack()
+        interceptors = [] if settings.token is None else [_TokenInterceptor(settings.token)]
+        self._server = grpc.aio.server(
+            interceptors=interceptors,
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                # One process on each port unless someone meant it: a second server must not take half the calls.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
+            RecommendationService(self._serving, database, encoder, settings.ranking), self._server
+        )
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
+            CatalogService(CatalogueStore(database), pictures), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (_RECOMMENDATION, _CATALOG, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        self.port = self._bind()
+
+    async def __aenter__(self) -> Server:
+        ready = await self._serving.refresh()
+        await self._health.set(_CATALOG, health_pb2.HealthCheckResponse.SERVING)
+        await self._report(ready=ready)
+        await self._server.start()
+        follower = asyncio.create_task(self._follow_generations())
+        self._stack.callback(follower.cancel)
+        if self._settings.metrics_port is not None:
+            metrics_server, _ = start_http_server(self._settings.metrics_port, addr="127.0.0.1")
+            self._stack.callback(metrics_server.shutdown)
+        _LOG.info("listening on port %d", self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        await self._server.stop(grace=0)
+
+    async def drain(self) -> None:
+        """Stop without failing a call: report NOT_SERVING, wait, refuse new calls, let the others end."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._settings.drain_s)
+        await self._server.stop(grace=self._settings.grace_s)
+
+    def _bind(self) -> int:
+        tls = self._settings.tls
+        try:
+            if tls is None:
+                return self._server.add_insecure_port(self._settings.address)
+            credentials = grpc.ssl_server_credentials([(tls.key.read_bytes(), tls.certificate.read_bytes())])
+            return self._server.add_secure_port(self._settings.address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._settings.address}; is the port in use?") from error
+
+    async def _follow_generations(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.generation_poll_s)
+            await self._report(ready=await self._serving.refresh())
+
+    async def _report(self, *, ready: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(_RECOMMENDATION, status)
+        await self._health.set("", status)
+
+
+class _TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in grpc-stubs only
+    """Lets in who knows the token; health checks need none."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+        async def refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:  # noqa: ANN401  (any RPC's)
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is needed: authorization: Bearer ...")
+
+        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        """Refuse a call without the token."""
+        if handler_call_details.method.startswith(f"/{health.SERVICE_NAME}/"):
+            return await continuation(handler_call_details)
+        sent = next((value for key, value in handler_call_details.invocation_metadata if key == "authorization"), "")
+        if hmac.compare_digest(sent.encode() if isinstance(sent, str) else sent, self._expected):
+            return await continuation(handler_call_details)
+        return self._refusal
