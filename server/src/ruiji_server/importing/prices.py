@@ -16,6 +16,9 @@ _LARGEST_EXPONENT: Final = 18
 
 _THOUSANDS_DIGITS: Final = 3
 
+_OTHER_BLANKS: Final = {0x00A0: " ", 0x202F: " "}
+"""No-break spaces, which typesetters put between thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class PriceNotation:
@@ -43,6 +46,8 @@ class PriceNotation:
         Raises:
             RowFault: the text is no number in this notation.
         """
+        if self.thousands_mark == " ":
+            text = text.translate(_OTHER_BLANKS)
         mark = re.escape(self.thousands_mark)
         grouped = rf"|[0-9]{{1,3}}(?:{mark}[0-9]{{2,3}})*{mark}[0-9]{{3}}" if mark else ""
         match = re.fullmatch(rf"([+-]?)([0-9]+{grouped})(?:{re.escape(self.decimal_mark)}([0-9]+))?", text)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import string
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ruiji_server.domain.currencies import MINOR_UNIT_DIGITS
 from ruiji_server.importing.errors import ImportSettingsError
+from ruiji_server.importing.pictures.template import ImageTemplate
 from ruiji_server.importing.prices import PriceNotation
 
 
@@ -83,25 +83,5 @@ class ImportSettings:
             raise ImportSettingsError(
                 f"{self.delimiter!r} cannot part cells: a delimiter is one character, such as ';'"
             )
-        template_columns(self.image_template)
-
-
-def template_columns(template: str | None) -> tuple[str, ...]:
-    """Return the columns that an image template names; none if there is no template.
-
-    Raises:
-        ImportSettingsError: the template is malformed or names no column.
-    """
-    if template is None:
-        return ()
-    fault = ImportSettingsError(
-        f"{template!r} is no image template: write column names in braces, such as '{{id}}.jpg'"
-    )
-    try:
-        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
-    except ValueError as error:
-        raise fault from error
-    names = [name for _, name, _, _ in parts if name]
-    if not names or len(names) < len(parts) or any(spec or conversion for _, _, spec, conversion in parts):
-        raise fault
-    return tuple(names)
+        if self.image_template is not None:
+            ImageTemplate(self.image_template)

@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from ruiji_server.importing.errors import RowError, RowReason, TableError
-from ruiji_server.importing.lines import count_lines, read_lines
-from ruiji_server.importing.table import Row
+from ruiji_server.importing.tables.lines import count_lines, read_lines
+from ruiji_server.importing.tables.table import Row
 
 
 class JsonLinesTable:
-    """A file of JSON lines; a `ruiji_server.importing.table.Table`."""
+    """A file of JSON lines; a `ruiji_server.importing.tables.table.Table`."""
 
     def __init__(self, path: Path) -> None:
         """Look for a first line.
@@ -35,7 +35,7 @@ class JsonLinesTable:
         return count_lines(self._path)
 
     def rows(self, wanted: Collection[str]) -> Iterator[Row | RowError]:
-        """Yield the rows; see `ruiji_server.importing.table.Table.rows`. An absent key is None."""
+        """Yield the rows; see `ruiji_server.importing.tables.table.Table.rows`. An absent key is None."""
         for line in read_lines(self._path):
             if line.error is not None:
                 yield line.error
@@ -50,7 +50,7 @@ class JsonLinesTable:
 def _parse(text: str) -> tuple[dict[str, object] | None, str]:
     """Return the object, or why there is none."""
     try:
-        value = json.loads(text, parse_float=Decimal)
+        value = json.loads(text, parse_float=Decimal, parse_constant=Decimal)
     except json.JSONDecodeError as error:
         return None, f"not JSON: {error.msg} at character {error.pos + 1}"
     except (ValueError, ArithmeticError, RecursionError):

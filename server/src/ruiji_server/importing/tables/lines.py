@@ -44,11 +44,8 @@ def read_lines(path: Path) -> Iterator[Line]:
                 try:
                     line = Line(number, raw.decode())
                 except UnicodeDecodeError as error:
-                    line = _broken(
-                        number,
-                        RowReason.NOT_UTF8,
-                        f"byte {error.start + 1} of the line (0x{raw[error.start]:02x}) is not UTF-8; save the file as UTF-8",
-                    )
+                    at_fault = f"byte {error.start + 1} of the line (0x{raw[error.start]:02x})"
+                    line = _broken(number, RowReason.NOT_UTF8, f"{at_fault} is not UTF-8; save the file as UTF-8")
                 yield line
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from ruiji_server.importing.errors import RowError, RowReason, TableError
-from ruiji_server.importing.lines import Line, count_lines, read_lines
-from ruiji_server.importing.table import Row
+from ruiji_server.importing.tables.lines import Line, count_lines, read_lines
+from ruiji_server.importing.tables.table import Row
 
 _MAX_RECORD_LINES: Final = 1_000
 """A quoted cell of more lines is taken for a quote that was never closed."""
 
 
 class DelimitedTable:
-    """A table of cells between delimiters; a `ruiji_server.importing.table.Table`."""
+    """A table of cells between delimiters; a `ruiji_server.importing.tables.table.Table`."""
 
     def __init__(self, path: Path, *, delimiter: str, quoted: bool) -> None:
         """Read the header.
@@ -51,7 +51,7 @@ class DelimitedTable:
         return count_lines(self._path) - self._header_lines
 
     def rows(self, wanted: Collection[str]) -> Iterator[Row | RowError]:
-        """Yield the rows; see `ruiji_server.importing.table.Table.rows`."""
+        """Yield the rows; see `ruiji_server.importing.tables.table.Table.rows`."""
         places = [(name, self._columns.index(name)) for name in wanted]
         for record in islice(self._records(len(self._columns)), 1, None):
             if isinstance(record, RowError):
@@ -93,8 +93,10 @@ class _Records(Iterator[_Record | RowError]):
             text = line.text.rstrip("\r\n")
             if not text:
                 continue
-            if self._quoted and ('"' in text or "\r" in text):
+            if self._quoted and '"' in text:
                 return self._quoted_record(line)
+            if "\r" in text:
+                return _malformed(line, "a carriage return stands inside the line: save the file with LF or CR LF")
             return self._checked([line], text.split(self._delimiter))
 
     def _next_line(self) -> Line | None:
@@ -119,26 +121,18 @@ class _Records(Iterator[_Record | RowError]):
             cells = next(csv.reader(lines(), delimiter=self._delimiter, strict=True))
         except csv.Error as error:
             self._give_back(taken)
-            return RowError(
-                first.number,
-                "",
-                RowReason.ROW_MALFORMED,
-                "",
-                f"quotes do not match ({error}); if this file does not quote its cells, say so",
-            )
+            return _malformed(first, f"quotes do not match ({error}); if this file does not quote its cells, say so")
         return self._checked(taken, cells)
 
     def _checked(self, taken: list[Line], cells: list[str]) -> _Record | RowError:
         if self._width is not None and len(cells) != self._width:
             self._give_back(taken)
-            return RowError(
-                taken[0].number,
-                "",
-                RowReason.ROW_MALFORMED,
-                "",
-                f"row has {len(cells)} cells; the header has {self._width}",
-            )
+            return _malformed(taken[0], f"row has {len(cells)} cells; the header has {self._width}")
         return _Record(taken[0].number, cells)
 
     def _give_back(self, taken: list[Line]) -> None:
         self._given_back.extendleft(reversed(taken[1:]))
+
+
+def _malformed(line: Line, message: str) -> RowError:
+    return RowError(line.number, "", RowReason.ROW_MALFORMED, "", message)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from ruiji_server.importing.errors import RowError, RowReason, TableError
-from ruiji_server.importing.table import Row
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-try:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-except ImportError as error:  # a pyarrow that does not fit the installed NumPy
-    raise TableError(f"Parquet cannot be read, because pyarrow does not load here: {error}") from error
+from ruiji_server.importing.errors import RowError, RowReason, TableError
+from ruiji_server.importing.tables.table import Row
 
 _BATCH_ROWS: Final = 512
 _BUFFER_BYTES: Final = 1024 * 1024
 
 
 class ParquetTable:
-    """A Parquet file; a `ruiji_server.importing.table.Table`."""
+    """A Parquet file; a `ruiji_server.importing.tables.table.Table`."""
 
     def __init__(self, path: Path) -> None:
         """Read the file's footer.
@@ -45,7 +43,7 @@ class ParquetTable:
         return self._rows
 
     def rows(self, wanted: Collection[str]) -> Iterator[Row | RowError]:
-        """Yield the rows, counted from 1; see `ruiji_server.importing.table.Table.rows`."""
+        """Yield the rows, counted from 1; see `ruiji_server.importing.tables.table.Table.rows`."""
         number = 0
         with self._open() as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(wanted), use_threads=False):
@@ -69,7 +67,8 @@ def _values(column: pa.Array) -> list[object]:
     if pa.types.is_floating(column.type):
         # The shortest decimal that names the float: what was written before someone made it a float.
         # Nulls come as NaN; neither is a value.
-        return [None if number != number else Decimal(str(number)) for number in column.to_numpy(zero_copy_only=False)]
+        numbers = column.to_numpy(zero_copy_only=False)
+        return [None if math.isnan(number) else Decimal(str(number)) for number in numbers]
     try:
         values: list[object] = column.to_pylist()
     except UnicodeDecodeError:

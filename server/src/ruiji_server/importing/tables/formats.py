@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ruiji_server.importing.delimited import DelimitedTable
 from ruiji_server.importing.errors import TableError
-from ruiji_server.importing.json_lines import JsonLinesTable
 from ruiji_server.importing.settings import ImportSettings, TableFormat
-from ruiji_server.importing.table import Table
+from ruiji_server.importing.tables.delimited import DelimitedTable
+from ruiji_server.importing.tables.json_lines import JsonLinesTable
+from ruiji_server.importing.tables.table import Table
 
 _ENDINGS: Final = {
     ".tsv": TableFormat.TSV,
@@ -38,12 +38,18 @@ def open_table(path: Path, settings: ImportSettings) -> Table:
         case TableFormat.JSONL:
             return JsonLinesTable(path)
         case TableFormat.PARQUET:
-            # Imported here: pyarrow takes longer to load than most catalogues take to read.
-            from ruiji_server.importing.parquet import ParquetTable
-
-            return ParquetTable(path)
+            return _open_parquet(path)
         case None:
             raise TableError(
                 f"{path.name} does not say what it is: known endings are {', '.join(_ENDINGS)}; "
                 f"unpack a compressed table first, or name its format"
             )
+
+
+def _open_parquet(path: Path) -> Table:
+    # Imported here: pyarrow takes longer to load than most catalogues take to read.
+    try:
+        from ruiji_server.importing.tables.parquet import ParquetTable
+    except ImportError as error:
+        raise TableError(f"Parquet cannot be read, because pyarrow does not load here: {error}") from error
+    return ParquetTable(path)

@@ -1,0 +1,1 @@
+"""Tables of every format, read as rows of cells."""
