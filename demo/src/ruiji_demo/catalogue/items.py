@@ -67,13 +67,13 @@ def render_item(seed: int, index: int) -> DemoItem:
         np.random.Generator(np.random.PCG64(stream)) for stream in np.random.SeedSequence((seed, index)).spawn(3)
     )
     leaf = LEAVES[int(listing.integers(len(LEAVES)))]
-    style = leaf.styles[int(listing.integers(len(leaf.styles)))]
+    style = tuple(leaf.styles)[int(listing.integers(len(leaf.styles)))]
     colour = leaf.colours[int(listing.integers(len(leaf.colours)))]
     pattern = leaf.patterns[int(listing.integers(len(leaf.patterns)))]
     title_en, title_ja = make_titles(leaf, style, colour, pattern, listing)
     price_minor = draw_price_minor(leaf, listing)
     sold = bool(listing.random() < SOLD_SHARE)
-    sketch = Sketch(Look(style.key, pattern, palette_of(colour, shape)), shape)
+    sketch = Sketch(Look(style, pattern, palette_of(colour, shape)), shape)
     leaf.draw(sketch)
     return DemoItem(
         item_id=item_id_of(index),
@@ -83,6 +83,6 @@ def render_item(seed: int, index: int) -> DemoItem:
         price_minor=price_minor,
         currency=CURRENCY,
         sold=sold,
-        attributes=Attributes(colour.english, pattern.english, style.key),
+        attributes=Attributes(colour.english, pattern.english, style),
         picture=photograph(sketch, leaf.pose, camera),
     )

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from ruiji_demo.catalogue.colours import Colour
     from ruiji_demo.catalogue.drawing.patterns import Pattern
-    from ruiji_demo.catalogue.taxonomy import Leaf, Style
+    from ruiji_demo.catalogue.taxonomy import Leaf
 
 _ONSETS = ("k", "m", "n", "v", "l", "t", "br", "s", "h", "r", "f", "z", "d", "p", "gl", "tr")
 _VOWELS = ("a", "e", "i", "o", "u", "ae", "io")
@@ -27,7 +27,10 @@ _ENGLISH = (
     "{brand} {colour} {pattern} {noun} ({style})",
     "{style} {noun} by {brand}, {pattern}, {colour}",
 )
-_ENGLISH_TAILS = ("", "", "", "", " - like new", ", size M", ", size L", " - never used", ", gift idea", " (2nd hand)")
+_ENGLISH_TAILS = ("", "", "", "", " - like new", " - never used", ", gift idea", " (2nd hand)")
+_SIZES = ("S", "M", "L", "XL")
+_SIZE_SHARE = 0.4
+"""Share of clothes whose title names the size."""
 
 _JAPANESE = (
     "{colour} {pattern} {style}{noun}",
@@ -39,9 +42,7 @@ _JAPANESE = (
 _JAPANESE_HEADS = ("", "", "", "", "【美品】", "【新品】", "【送料無料】", "未使用 ")
 
 
-def make_titles(
-    leaf: Leaf, style: Style, colour: Colour, pattern: Pattern, rng: np.random.Generator
-) -> tuple[str, str]:
+def make_titles(leaf: Leaf, style: str, colour: Colour, pattern: Pattern, rng: np.random.Generator) -> tuple[str, str]:
     """Write the listing's titles.
 
     Returns:
@@ -49,15 +50,18 @@ def make_titles(
     """
     brand = _brand(rng)
     english = _choose(_ENGLISH, rng).format(
-        colour=colour.english, pattern=pattern.english, style=style.key, noun=_choose(leaf.nouns, rng), brand=brand
+        colour=colour.english, pattern=pattern.english, style=style, noun=_choose(leaf.nouns, rng), brand=brand
     )
     japanese = _choose(_JAPANESE, rng).format(
         colour=colour.japanese,
         pattern=pattern.japanese,
-        style=style.japanese,
+        style=leaf.styles[style],
         noun=_choose(leaf.nouns_ja, rng),
         brand=brand,
     )
+    if leaf.sized and rng.random() < _SIZE_SHARE:
+        size = _choose(_SIZES, rng)
+        english, japanese = f"{english}, size {size}", f"{japanese} {size}サイズ"
     english = english[0].upper() + english[1:] + _choose(_ENGLISH_TAILS, rng)
     return english, _choose(_JAPANESE_HEADS, rng) + japanese
 
