@@ -21,7 +21,8 @@ async def serve(folder: Path) -> None:
     store = fill_store(folder, ITEMS)
     generations, _ = build(store, folder / "generations")
     settings = ServerSettings(address="127.0.0.1:0", drain_s=0.0, grace_s=0.0)
-    async with Server(settings, store.database, generations, PictureSource(None), encoder=None) as server:
+    # No Triton: query pictures are refused, everything else is answered.
+    async with Server(settings, store.database, generations, PictureSource(None), None) as server:
         sys.stdout.write(f"{server.port}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

@@ -1,1 +1,72 @@
-"""."""
+"""A thin typed client for Ruiji, visually similar item recommendation.
+
+    from ruiji_client import RuijiClient
+
+    with RuijiClient("localhost:50051") as client:
+        for item in client.similar_items(item_id="A-1001", page_size=10).items:
+            ...
+
+It adds to the generated stubs what every caller would otherwise write: a deadline on each call, retries where the
+contract calls them safe, TLS and a token, and exceptions with the server's reason. Answers are the contract's own
+messages, unchanged.
+"""
+
+from ruiji.v1.catalog_pb2 import (
+    DeleteItemsResponse,
+    EmbeddingStatus,
+    GetItemResponse,
+    Item,
+    ItemState,
+    UpsertItemsResponse,
+    UpsertOutcome,
+)
+from ruiji.v1.common_pb2 import ErrorDetail, Price
+from ruiji.v1.recommendation_pb2 import InfoResponse, SimilarItem, SimilarItemsResponse
+
+from ruiji_client._aio import AsyncRuijiClient
+from ruiji_client._client import RuijiClient
+from ruiji_client._errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    RuijiClientError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from ruiji_client._settings import ClientSettings, Connection, Deadlines, Retries, Tls
+
+__all__ = [
+    "AsyncRuijiClient",
+    "ClientSettings",
+    "Connection",
+    "DeadlineExceededError",
+    "Deadlines",
+    "DeleteItemsResponse",
+    "EmbeddingStatus",
+    "ErrorDetail",
+    "FailedPreconditionError",
+    "GetItemResponse",
+    "InfoResponse",
+    "InternalError",
+    "InvalidArgumentError",
+    "Item",
+    "ItemState",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "Price",
+    "ResourceExhaustedError",
+    "Retries",
+    "RuijiClient",
+    "RuijiClientError",
+    "SimilarItem",
+    "SimilarItemsResponse",
+    "Tls",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UpsertItemsResponse",
+    "UpsertOutcome",
+]

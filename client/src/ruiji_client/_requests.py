@@ -1,0 +1,93 @@
+"""From a method's arguments to the request message.
+
+What is checked here are mistakes of the calling code, which the server could not tell from intent. Values are the
+server's to judge, so that its limits live in one place.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+
+from ruiji.v1.catalog_pb2 import DeleteItemsRequest, Item, UpsertItemsRequest
+from ruiji.v1.common_pb2 import Price
+from ruiji.v1.recommendation_pb2 import (
+    QueryContext,
+    RankingOverrides,
+    SimilarItemsRequest,
+)
+
+
+def similar_items_request(
+    *,
+    item_id: str | None,
+    picture: bytes | None,
+    embedding: Sequence[float] | None,
+    encoder_id: str | None,
+    price: Price | None,
+    category_path: Sequence[str],
+    page_size: int | None,
+    max_price_ratio: float | None,
+    category_weight: float | None,
+    excluded_item_ids: Iterable[str],
+    price_currency: str | None,
+    explain: bool,
+) -> SimilarItemsRequest:
+    """Build the request; see `RuijiClient.similar_items` for the arguments.
+
+    Raises:
+        ValueError: not exactly one query, or an argument that belongs to another kind of query.
+        TypeError: one string where a list of strings is meant.
+    """
+    if sum(query is not None for query in (item_id, picture, embedding)) != 1:
+        raise ValueError("give exactly one of item_id, picture and embedding")
+    if (embedding is None) != (encoder_id is None):
+        raise ValueError("an embedding needs the encoder_id of the encoder that made it; other queries take none")
+    _refuse_one_string("category_path", category_path)
+    _refuse_one_string("excluded_item_ids", excluded_item_ids)
+    request = SimilarItemsRequest(
+        page_size=page_size,
+        ranking=RankingOverrides(
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+            excluded_item_ids=excluded_item_ids,
+            price_currency_code=price_currency or "",
+        ),
+        explain=explain,
+    )
+    if item_id is not None:
+        if price is not None or category_path:
+            raise ValueError("an item's price and category_path are the catalogue's; leave them out with item_id")
+        request.item_id = item_id
+        return request
+    if picture is not None:
+        request.picture.content = picture
+        context = request.picture.context
+    else:
+        # NaN and zero vectors pass: the server names what is wrong with them.
+        request.embedding.values.extend(embedding or ())
+        request.embedding.encoder_id = encoder_id or ""
+        context = request.embedding.context
+    context.MergeFrom(QueryContext(price=price, category_path=category_path))
+    return request
+
+
+def upsert_items_request(items: Iterable[Item], request_id: str | None) -> UpsertItemsRequest:
+    """Build the request; without an id of the caller's it gets a random UUID."""
+    return UpsertItemsRequest(request_id=str(uuid.uuid4()) if request_id is None else request_id, items=items)
+
+
+def delete_items_request(item_ids: Iterable[str]) -> DeleteItemsRequest:
+    """Build the request.
+
+    Raises:
+        TypeError: one string where a list of ids is meant.
+    """
+    _refuse_one_string("item_ids", item_ids)
+    return DeleteItemsRequest(item_ids=item_ids)
+
+
+def _refuse_one_string(name: str, value: Iterable[str]) -> None:
+    # To Python a string is a list of strings: deleting "1234" would delete the items 1, 2, 3 and 4.
+    if isinstance(value, str):
+        raise TypeError(f"{name} takes several strings, not one: write [{value!r}]")
