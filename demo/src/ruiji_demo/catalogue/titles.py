@@ -27,7 +27,6 @@ _ENGLISH = (
     "{brand} {colour} {pattern} {noun} ({style})",
     "{style} {noun} by {brand}, {pattern}, {colour}",
 )
-_ENGLISH_TAILS = ("", "", "", "", " - like new", " - never used", ", gift idea", " (2nd hand)")
 _SIZES = ("S", "M", "L", "XL")
 _SIZE_SHARE = 0.4
 """Share of clothes whose title names the size."""
@@ -39,7 +38,17 @@ _JAPANESE = (
     "{pattern} {style}{noun} {colour} {brand}",
     "{colour}の{style}{noun} {pattern}",
 )
-_JAPANESE_HEADS = ("", "", "", "", "【美品】", "【新品】", "【送料無料】", "未使用 ")
+_CONDITIONS = (
+    ("", ""),
+    ("", ""),
+    ("", ""),
+    ("", "【送料無料】"),
+    (" - like new", "【美品】"),
+    (" - never used", "【新品】"),
+    (", unused", "未使用 "),
+    (", used once", "一度使用 "),
+)
+"""What follows the English title and precedes the Japanese one."""
 
 
 def make_titles(leaf: Leaf, style: str, colour: Colour, pattern: Pattern, rng: np.random.Generator) -> tuple[str, str]:
@@ -62,8 +71,8 @@ def make_titles(leaf: Leaf, style: str, colour: Colour, pattern: Pattern, rng: n
     if leaf.sized and rng.random() < _SIZE_SHARE:
         size = _choose(_SIZES, rng)
         english, japanese = f"{english}, size {size}", f"{japanese} {size}サイズ"
-    english = english[0].upper() + english[1:] + _choose(_ENGLISH_TAILS, rng)
-    return english, _choose(_JAPANESE_HEADS, rng) + japanese
+    tail, head = _CONDITIONS[int(rng.integers(len(_CONDITIONS)))]
+    return english[0].upper() + english[1:] + tail, head + japanese
 
 
 def _brand(rng: np.random.Generator) -> str:

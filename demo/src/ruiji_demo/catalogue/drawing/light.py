@@ -82,7 +82,17 @@ def expose(picture: Image.Image, light: Image.Image, lamp: Lamp, exposure: float
 
 
 def cast_shadow(alpha: Image.Image, lamp: Lamp, rng: np.random.Generator, *, standing: bool) -> Image.Image:
-    """Return the darkness that a product throws on its ground, mode L, 0 is none, of the size of `alpha`."""
+    """Throw a product's shadow on its ground.
+
+    Args:
+        alpha: where the product is, mode L.
+        lamp: where light comes from.
+        rng: draws how soft and how far.
+        standing: on a table, else against a wall or on the ground.
+
+    Returns:
+        A light map of the size of `alpha`, mode L.
+    """
     small = alpha.reduce(alpha.width // _SHADOW_PX)
     if standing:
         darkness = _ground_shadow(small, lamp, rng)
@@ -93,7 +103,8 @@ def cast_shadow(alpha: Image.Image, lamp: Lamp, rng: np.random.Generator, *, sta
         tight = small.filter(ImageFilter.GaussianBlur(0.9))
         darkness = ImageChops.lighter(soft.point(lambda v: v * 0.55), tight.point(lambda v: v * 0.4))
     strength = 0.5 + 0.5 * lamp.hardness
-    return darkness.point(lambda v: round(v * strength)).resize(alpha.size, Image.Resampling.BILINEAR)
+    shaded = darkness.point(lambda v: round(NEUTRAL * (1 - v * strength / 255)))
+    return shaded.resize(alpha.size, Image.Resampling.BILINEAR)
 
 
 def _ground_shadow(small: Image.Image, lamp: Lamp, rng: np.random.Generator) -> Image.Image:

@@ -19,7 +19,7 @@ def fill(draw: ImageDraw.ImageDraw, pixels: Outline, ink: Ink) -> None:
 def stroke(draw: ImageDraw.ImageDraw, pixels: Outline, ink: Ink, width_px: float) -> None:
     """Draw a line with round joints and round ends."""
     width = max(1, round(width_px))
-    draw.line(pixels.ravel().tolist(), fill=ink, width=width, joint="curve" if width > 4 and len(pixels) > 2 else None)
+    draw.line(pixels.ravel().tolist(), fill=ink, width=width, joint="curve" if width > 6 and len(pixels) > 2 else None)
     if width > 3:
         radius = width_px / 2
         for x, y in (pixels[0], pixels[-1]):

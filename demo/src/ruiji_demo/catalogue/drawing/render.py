@@ -24,7 +24,7 @@ _SUPERSAMPLING = 2
 
 _CANVAS_PX = PICTURE_PX * _SUPERSAMPLING
 
-_LIGHT_PX = PICTURE_PX // 2
+_LIGHT_PX = 128
 """Side of height and light maps: light is softer than ink."""
 
 _SHINE = {Pattern.GLOSSY: 0.9, Pattern.METALLIC: 1.0, Pattern.MATTE: 0.12, Pattern.WOODEN: 0.3}
@@ -57,16 +57,13 @@ def photograph(sketch: Sketch, pose: Pose, rng: np.random.Generator) -> bytes:
     maps = _map(shot, view.unit)
     feet = float(view.project_all([solid])[0][:, 1].max())
     scene = backgrounds.paint(pose, rng, PICTURE_PX, feet)
-    shadow = light.cast_shadow(maps.alpha, lamp, rng, standing=pose is Pose.STANDING)
-    scene.paste((24, 20, 26), mask=shadow)
     # Doubled pixels average back to the scene exactly, so nothing smoother is needed here.
     canvas = scene.resize((_CANVAS_PX, _CANVAS_PX), Image.Resampling.NEAREST)
     _colour(canvas, shot, sketch, view)
     shading = light.combine([light.relief(maps.height, lamp, shine=_SHINE.get(sketch.look.pattern, 0.0)), maps.glow])
-    shading = shading.resize((PICTURE_PX, PICTURE_PX), Image.Resampling.BILINEAR)
-    ground = Image.new("L", shading.size, light.NEUTRAL)
-    ground.paste(shading, mask=maps.alpha)
-    picture = light.expose(canvas.reduce(_SUPERSAMPLING), ground, lamp, exposure=float(rng.normal(1.0, 0.03)))
+    ambient = light.cast_shadow(maps.alpha, lamp, rng, standing=pose is Pose.STANDING)
+    ambient.paste(shading.resize(ambient.size, Image.Resampling.BILINEAR), mask=maps.alpha)
+    picture = light.expose(canvas.reduce(_SUPERSAMPLING), ambient, lamp, exposure=float(rng.normal(1.0, 0.03)))
     return _jpeg(picture)
 
 
@@ -117,7 +114,7 @@ def _map(shot: list[tuple[Part, Outline]], unit: float) -> _Maps:
 
 def _colour(canvas: Image.Image, shot: list[tuple[Part, Outline]], sketch: Sketch, view: View) -> None:
     # The print belongs to the product, not to the photograph: it draws from the sketch's own randomness.
-    texture = patterns.paint(sketch.look.pattern, sketch.palette, sketch.rng, view, _CANVAS_PX)
+    texture = patterns.paint(sketch.look.pattern, sketch.palette, sketch.rng, view, _CANVAS_PX, _cloth_area(sketch))
     draw = ImageDraw.Draw(canvas)
     for part, pixels in shot:
         match part:
@@ -129,6 +126,14 @@ def _colour(canvas: Image.Image, shot: list[tuple[Part, Outline]], sketch: Sketc
                 raster.stroke(draw, pixels, part.rgb, part.width * view.unit * _CANVAS_PX)
             case Glow():
                 pass
+
+
+def _cloth_area(sketch: Sketch) -> patterns.Area:
+    cloth = [part.outline for part in sketch.parts if isinstance(part, Fill) and part.textured]
+    points = np.concatenate(cloth) if cloth else np.zeros((1, 2))
+    left, top = points.min(axis=0).tolist()
+    right, bottom = points.max(axis=0).tolist()
+    return patterns.Area(left, top, right, bottom)
 
 
 def _paste(canvas: Image.Image, texture: Image.Image, pixels: Outline) -> None:
