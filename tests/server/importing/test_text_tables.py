@@ -206,4 +206,4 @@ def test_no_damage_to_a_text_table_escapes_as_another_exception(
         return
     lines = [row.line for row in rows if isinstance(row, RowError)]
     assert lines == sorted(lines)
-    assert all(1 <= line <= catalogue.rows_hint + 2 for line in lines)
+    assert all(1 <= line <= content.count(b"\n") + 1 for line in lines)
