@@ -8,7 +8,8 @@ import pytest
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.generation import Generation
 from ruiji_server.store.engine import Database, open_database
-from support.catalogues import FilledStore, build, fill_store
+
+from tests.support.catalogues import FilledStore, build, fill_store
 
 
 @pytest.fixture(scope="session")

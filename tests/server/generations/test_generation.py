@@ -14,7 +14,8 @@ from ruiji_server.generations.generation import open_generation
 from ruiji_server.generations.quality import repair, unreachable_rows
 from ruiji_server.index.usearch_index import HnswSettings, UsearchIndex
 from ruiji_server.store.catalogue import CatalogueStore
-from support.catalogues import ENCODER_ID, FilledStore, SilentBuild, an_item, build, clustered_vectors, embed_all
+
+from tests.support.catalogues import ENCODER_ID, FilledStore, SilentBuild, an_item, build, clustered_vectors, embed_all
 
 
 def test_columns_hold_every_item_in_the_order_of_ids(filled_store, generation):

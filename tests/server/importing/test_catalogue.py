@@ -10,7 +10,8 @@ import pytest
 import ruiji_server.importing
 from ruiji_server.domain.items import Item, ItemState, PictureContent, Price
 from ruiji_server.importing import ImportSettings, PictureCheck, RowError, open_catalogue
-from support.catalogues import png
+
+from tests.support.catalogues import png
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = GOLDEN / "pictures"

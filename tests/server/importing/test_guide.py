@@ -10,7 +10,8 @@ import pytest
 from ruiji_server.importing import PriceNotation, RowReason
 from ruiji_server.importing.errors import RowFault
 from ruiji_server.importing.prices import to_minor_units
-from support.catalogues import png
+
+from tests.support.catalogues import png
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"```tsv\n(.*?)```", GUIDE, re.DOTALL)

@@ -30,7 +30,8 @@ from ruiji_server.importing import (
 from ruiji_server.importing.errors import RowFault
 from ruiji_server.importing.pictures.names import safe_name
 from ruiji_server.importing.pictures.sources import open_picture_source
-from support.catalogues import png
+
+from tests.support.catalogues import png
 
 RED, GREEN, BLUE = png((255, 0, 0)), png((0, 255, 0)), png((0, 0, 255))
 SIZE_ONLY = ImportSettings(picture_check=PictureCheck.SIZE)

@@ -7,7 +7,8 @@ from ruiji_server.store.catalogue import CatalogueStore, Rejection, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database, StoreError, open_database
 from sqlalchemy import update
-from support.catalogues import ENCODER_ID, an_item, png
+
+from tests.support.catalogues import ENCODER_ID, an_item, png
 
 OTHER_PICTURE = PictureContent(png((0, 0, 255)))
 

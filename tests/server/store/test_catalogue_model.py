@@ -14,7 +14,8 @@ from ruiji_server.store.catalogue import CatalogueStore, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import open_database
 from ruiji_server.store.snapshot import open_snapshot
-from support.catalogues import DIMENSIONS, ENCODER_ID, clustered_vectors
+
+from tests.support.catalogues import DIMENSIONS, ENCODER_ID, clustered_vectors
 
 ITEMS = st.builds(
     Item,

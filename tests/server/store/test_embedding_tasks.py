@@ -8,7 +8,8 @@ from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import Backlog, EmbeddingTaskStore, FailedTask, FinishedTask
 from ruiji_server.store.engine import Database
 from ruiji_server.store.snapshot import UnknownEncoder, open_snapshot
-from support.catalogues import DIMENSIONS, ENCODER_ID, an_item, png
+
+from tests.support.catalogues import DIMENSIONS, ENCODER_ID, an_item, png
 
 VECTOR = np.eye(1, DIMENSIONS, dtype=np.float32)[0]
 LEASE_S = 60.0

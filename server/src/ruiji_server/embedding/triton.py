@@ -18,19 +18,16 @@ from ruiji_server.domain.errors import NotReady, Reason, Unavailable
 _UNIT_LENGTH_TOLERANCE = 1e-3
 
 
-class TritonEncoder:
-    """Embeds pixels with one encoder on one Triton server. Use inside one event loop; calls may run side by side."""
+class TritonClient:
+    """Embeds pixels with the encoders of one Triton server. Use inside one event loop; calls may run side by side."""
 
-    def __init__(self, url: str, encoder_id: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
         """Prepare a connection; nothing is sent yet.
 
         Args:
             url: host and port of Triton's gRPC endpoint.
-            encoder_id: the model's name on the server.
             timeout_s: longest wait for an answer.
         """
-        self.encoder_id = encoder_id
-        self._url = url
         self._timeout_s = timeout_s
         self._client = triton.InferenceServerClient(url)
 
@@ -42,30 +39,33 @@ class TritonEncoder:
     ) -> None:
         await self._client.close()
 
-    async def dimensions(self) -> int:
-        """Return the length of the encoder's embeddings, after checking that the model is the encoder.
+    async def dimensions(self, encoder_id: str) -> int:
+        """Return the length of an encoder's embeddings, after checking that the model of its name is that encoder.
 
         Raises:
             Unavailable: Triton does not answer, or does not have the model.
             NotReady: the model of that name is another encoder.
         """
         try:
-            answer = await self._client.get_model_config(self.encoder_id, client_timeout=self._timeout_s)
+            answer = await self._client.get_model_config(encoder_id, client_timeout=self._timeout_s)
         except (InferenceServerException, grpc.RpcError) as error:
-            raise self._unavailable() from error
+            raise _unavailable(encoder_id) from error
         found = answer.config.parameters["encoder_id"].string_value
-        if found != self.encoder_id:
+        if found != encoder_id:
             raise NotReady(
                 Reason.ENCODER_MISMATCH,
-                f"Triton's model {self.encoder_id} says it is encoder {found!r}; write its repository again with "
+                f"Triton's model {encoder_id} says it is encoder {found!r}; write its repository again with "
                 "`ruiji encoder repositories`",
             )
         return int(answer.config.output[0].dims[0])
 
-    async def embed(self, pixels: NDArray[np.uint8], *, timeout_s: float | None = None) -> NDArray[np.float32]:
+    async def embed(
+        self, encoder_id: str, pixels: NDArray[np.uint8], *, timeout_s: float | None = None
+    ) -> NDArray[np.float32]:
         """Return the embeddings of pictures.
 
         Args:
+            encoder_id: what embeds; the model's name on the server.
             pixels: RGB, shape (n, 256, 256, 3), uint8; n at most the model's largest batch.
             timeout_s: longest wait for the answer, if less than the connection's.
 
@@ -80,31 +80,32 @@ class TritonEncoder:
         patience_s = self._timeout_s if timeout_s is None else min(timeout_s, self._timeout_s)
         try:
             answer = await self._client.infer(
-                self.encoder_id,
+                encoder_id,
                 [request],
                 outputs=[triton.InferRequestedOutput(OUTPUT_NAME)],
                 client_timeout=patience_s,
             )
         except (InferenceServerException, grpc.RpcError) as error:
-            raise self._unavailable() from error
+            raise _unavailable(encoder_id) from error
         vectors: NDArray[np.float32] | None = answer.as_numpy(OUTPUT_NAME)
         if vectors is None or len(vectors) != len(pixels):
-            raise self._unavailable()
+            raise _unavailable(encoder_id)
         return vectors
 
-    async def wait_until_ready(self, poll_s: float = 0.5) -> int:
-        """Wait until Triton serves the encoder, for ever if need be; return its dimensions."""
+    async def wait_until_ready(self, encoder_id: str, poll_s: float = 0.5) -> int:
+        """Wait until Triton serves an encoder, for ever if need be; return its dimensions."""
         while True:
             try:
-                return await self.dimensions()
+                return await self.dimensions(encoder_id)
             except Unavailable:
                 await asyncio.sleep(poll_s)
 
-    def _unavailable(self) -> Unavailable:
-        return Unavailable(
-            Reason.ENCODER_UNAVAILABLE,
-            f"the encoder {self.encoder_id} cannot be reached at the moment; queries by item id are not affected",
-        )
+
+def _unavailable(encoder_id: str) -> Unavailable:
+    return Unavailable(
+        Reason.ENCODER_UNAVAILABLE,
+        f"encoder {encoder_id} cannot be reached at the moment; queries by item id are not affected",
+    )
 
 
 def is_unit(vector: NDArray[np.float32]) -> bool:

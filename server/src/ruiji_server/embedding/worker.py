@@ -18,7 +18,7 @@ from ruiji_encoding.pictures import PictureError, decode_picture
 
 from ruiji_server.domain.errors import Reason, Unavailable
 from ruiji_server.embedding.picture_source import PictureSource, PictureUnreachable
-from ruiji_server.embedding.triton import TritonEncoder, is_unit
+from ruiji_server.embedding.triton import TritonClient, is_unit
 from ruiji_server.store.embedding_tasks import EmbeddingTask, EmbeddingTaskStore, FailedTask, FinishedTask
 
 _LOG = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class EmbeddingWorker:
     def __init__(
         self,
         tasks: EmbeddingTaskStore,
-        encoder: TritonEncoder,
+        triton: TritonClient,
         pictures: PictureSource,
         settings: WorkerSettings,
         progress: Callable[[int], None] = lambda _: None,
@@ -58,14 +58,14 @@ class EmbeddingWorker:
         """Prepare a worker.
 
         Args:
-            tasks: of the encoder's id.
-            encoder: what embeds.
+            tasks: of one encoder.
+            triton: serves that encoder.
             pictures: where pictures are read.
             settings: how to work.
             progress: told how many pictures left the queue, embedded or parked, since its last call.
         """
         self._tasks = tasks
-        self._encoder = encoder
+        self._triton = triton
         self._pictures = pictures
         self._settings = settings
         self._progress = progress
@@ -109,7 +109,7 @@ class EmbeddingWorker:
         if not good:
             return
         try:
-            vectors = await self._encoder.embed(pixels)
+            vectors = await self._triton.embed(self._tasks.encoder_id, pixels)
         except Unavailable:
             # Not the pictures' fault: they wait, and keep their tries.
             await asyncio.to_thread(self._tasks.release, good)

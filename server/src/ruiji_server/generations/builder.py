@@ -21,7 +21,7 @@ from ruiji_server.columns.writer import write_columns
 from ruiji_server.generations.directory import GenerationDirectory, fsync_folder
 from ruiji_server.generations.errors import GenerationError
 from ruiji_server.generations.generation import INDEX_FILE
-from ruiji_server.generations.manifest import GenerationManifest, Quality, checksum, write_manifest
+from ruiji_server.generations.manifest import GenerationManifest, Quality, checksum, read_manifest, write_manifest
 from ruiji_server.generations.quality import (
     choose_expansion,
     repair,
@@ -34,6 +34,7 @@ from ruiji_server.store.engine import Database
 from ruiji_server.store.snapshot import open_snapshot
 
 _REPAIR_ROUNDS = 3
+_LEAST_ITEMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,18 @@ class BuildProgress(Protocol):
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Begin a stage of `total` steps; the context's value is told how many were done since its last call."""
+
+
+def is_behind(database: Database, encoder_id: str, directory: GenerationDirectory) -> bool:
+    """Return whether the store has changes, and items enough, that the published generation lacks."""
+    with open_snapshot(database, encoder_id) as snapshot:
+        if snapshot.count < _LEAST_ITEMS:
+            return False
+        current = directory.current_id()
+        if current is None:
+            return True
+        published = read_manifest(directory.folder(current))
+        return published.encoder_id != encoder_id or published.feed_position < snapshot.feed_position
 
 
 def build_generation(
@@ -104,7 +117,7 @@ def _build_into(
     progress: BuildProgress,
 ) -> GenerationManifest:
     with open_snapshot(database, encoder_id) as snapshot:
-        if snapshot.count < 2:
+        if snapshot.count < _LEAST_ITEMS:
             raise GenerationError(
                 f"encoder {encoder_id} has embedded {snapshot.count} items; an index needs two at least. Import a "
                 "catalogue and run `ruiji worker` first"

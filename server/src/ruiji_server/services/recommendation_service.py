@@ -19,7 +19,7 @@ from ruiji_server.columns.reader import Columns
 from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, NotReady, Reason, Unavailable
 from ruiji_server.domain.items import Price, check_item_id
-from ruiji_server.embedding.triton import TritonEncoder, is_unit
+from ruiji_server.embedding.triton import TritonClient, is_unit
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.recommender import Page, Query
 from ruiji_server.services import metrics
@@ -49,7 +49,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self,
         serving: ServingGeneration,
         database: Database,
-        encoder: TritonEncoder | None,
+        triton: TritonClient | None,
         policy: RankingPolicy,
     ) -> None:
         """Prepare the service.
@@ -57,13 +57,13 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         Args:
             serving: the generation that answers.
             database: where items are looked up that the generation lacks.
-            encoder: embeds query pictures; None refuses them.
+            triton: embeds query pictures; None refuses them.
             policy: what requests depart from.
         """
         self._serving = serving
         self._database = database
         self._store = CatalogueStore(database)
-        self._encoder = encoder
+        self._triton = triton
         self._policy = policy
 
     @rpc
@@ -174,17 +174,18 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
     ) -> _Subject:
         started_ns = time.perf_counter_ns()
         price, path = context_from(query.context, field="picture.context")
-        if self._encoder is None or self._encoder.encoder_id != serving.generation.manifest.encoder_id:
+        encoder_id = serving.generation.manifest.encoder_id
+        if self._triton is None:
             raise Unavailable(
                 Reason.ENCODER_UNAVAILABLE,
-                f"this server has no connection to encoder {serving.generation.manifest.encoder_id}; "
-                "queries by item id are not affected",
+                "this server was started without --triton-url and embeds no pictures; queries by item id are not "
+                "affected",
             )
         try:
             pixels = await asyncio.to_thread(decode_picture, query.content)
         except PictureError as error:
             raise picture_fault(error, field="picture.content") from error
-        vectors = await self._encoder.embed(pixels[None], timeout_s=context.time_remaining())
+        vectors = await self._triton.embed(encoder_id, pixels[None], timeout_s=context.time_remaining())
         if not is_unit(vectors[0]):
             raise InvalidArgument(
                 Reason.EMBEDDING_NOT_FINITE, "the encoder gave no unit vector for it", field="picture.content"

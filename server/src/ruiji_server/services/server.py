@@ -19,7 +19,7 @@ from ruiji.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommen
 
 from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
-from ruiji_server.embedding.triton import TritonEncoder
+from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.services.catalogue_service import CatalogService
@@ -75,7 +75,7 @@ class Server:
         database: Database,
         generations: GenerationDirectory,
         pictures: PictureSource,
-        encoder: TritonEncoder | None,
+        triton: TritonClient | None,
     ) -> None:
         """Prepare a server.
 
@@ -84,7 +84,7 @@ class Server:
             database: the item store.
             generations: where generations are published.
             pictures: which pictures outside the store may be referred to.
-            encoder: embeds query pictures; None refuses them.
+            triton: embeds query pictures; None refuses them.
         """
         self._settings = settings
         self._serving = ServingGeneration(generations)
@@ -101,7 +101,7 @@ class Server:
             ],
         )
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationService(self._serving, database, encoder, settings.ranking), self._server
+            RecommendationService(self._serving, database, triton, settings.ranking), self._server
         )
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
             CatalogService(CatalogueStore(database), pictures), self._server

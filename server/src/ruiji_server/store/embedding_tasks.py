@@ -61,11 +61,15 @@ class Backlog:
 
 
 class EmbeddingTaskStore:
-    """Tasks and embeddings of one encoder. Every write is durable when its method returns. Blocking."""
+    """Tasks and embeddings of one encoder. Every write is durable when its method returns. Blocking.
+
+    Attributes:
+        encoder_id: the encoder.
+    """
 
     def __init__(self, database: Database, encoder_id: str) -> None:
         self._database = database
-        self._encoder_id = encoder_id
+        self.encoder_id = encoder_id
 
     def register_encoder(self, name: str, dimensions: int) -> None:
         """Make the encoder known and give it a task for every item; does nothing if it is known."""
@@ -73,12 +77,12 @@ class EmbeddingTaskStore:
         with self._database.write() as connection:
             added = connection.execute(
                 sqlite.insert(encoders)
-                .values(encoder_id=self._encoder_id, name=name, dimensions=dimensions, registered_at_us=now_us)
+                .values(encoder_id=self.encoder_id, name=name, dimensions=dimensions, registered_at_us=now_us)
                 .on_conflict_do_nothing()
             )
             if added.rowcount:
                 every_item = select(
-                    literal(self._encoder_id), items.c.item_id, items.c.picture_sha256, literal(value=False),
+                    literal(self.encoder_id), items.c.item_id, items.c.picture_sha256, literal(value=False),
                     literal(now_us), literal(0),
                 )  # fmt: skip
                 columns = ["encoder_id", "item_id", "picture_sha256", "parked", "available_at_us", "attempts"]
@@ -90,7 +94,7 @@ class EmbeddingTaskStore:
         Pictures come along where the store has their bytes.
         """
         now_us = _now_us()
-        mine = embedding_tasks.c.encoder_id == self._encoder_id
+        mine = embedding_tasks.c.encoder_id == self.encoder_id
         is_due = and_(mine, embedding_tasks.c.parked.is_(False), embedding_tasks.c.available_at_us <= now_us)
         with self._database.read() as connection:
             # An idle worker asks often; it should not take the writers' lock each time.
@@ -145,7 +149,7 @@ class EmbeddingTaskStore:
                 statement.on_conflict_do_update(index_elements=keys, set_=newer),
                 [
                     {
-                        "encoder_id": self._encoder_id,
+                        "encoder_id": self.encoder_id,
                         "item_id": task.item_id,
                         "picture_sha256": task.picture_sha256,
                         "vector": task.vector.astype(VECTOR_DTYPE).tobytes(),
@@ -191,7 +195,7 @@ class EmbeddingTaskStore:
         with self._database.write() as connection:
             return connection.execute(
                 update(embedding_tasks)
-                .where(embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.parked.is_(True))
+                .where(embedding_tasks.c.encoder_id == self.encoder_id, embedding_tasks.c.parked.is_(True))
                 .values(parked=False, attempts=0, available_at_us=_now_us())
             ).rowcount
 
@@ -200,7 +204,7 @@ class EmbeddingTaskStore:
         with self._database.read() as connection:
             rows = connection.execute(
                 select(embedding_tasks.c.parked, func.count())
-                .where(embedding_tasks.c.encoder_id == self._encoder_id)
+                .where(embedding_tasks.c.encoder_id == self.encoder_id)
                 .group_by(embedding_tasks.c.parked)
             ).all()
         counts = {bool(parked): int(count) for parked, count in rows}
@@ -211,7 +215,7 @@ class EmbeddingTaskStore:
         with self._database.read() as connection:
             rows = connection.execute(
                 select(embedding_tasks)
-                .where(embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.parked.is_(True))
+                .where(embedding_tasks.c.encoder_id == self.encoder_id, embedding_tasks.c.parked.is_(True))
                 .order_by(embedding_tasks.c.item_id)
                 .limit(limit)
             ).all()
@@ -229,13 +233,13 @@ class EmbeddingTaskStore:
             blob = connection.execute(
                 select(embeddings.c.vector)
                 .join(items, join)
-                .where(embeddings.c.encoder_id == self._encoder_id, embeddings.c.item_id == item_id)
+                .where(embeddings.c.encoder_id == self.encoder_id, embeddings.c.item_id == item_id)
             ).scalar_one_or_none()
             if blob is not None:
                 return np.frombuffer(blob, dtype=VECTOR_DTYPE)
             task = connection.execute(
                 select(embedding_tasks).where(
-                    embedding_tasks.c.encoder_id == self._encoder_id, embedding_tasks.c.item_id == item_id
+                    embedding_tasks.c.encoder_id == self.encoder_id, embedding_tasks.c.item_id == item_id
                 )
             ).one_or_none()
         if task is not None and task.parked:
@@ -251,7 +255,7 @@ class EmbeddingTaskStore:
     def _task_of(self) -> ColumnElement[bool]:
         # A task whose picture was replaced meanwhile has another digest, and stays.
         return and_(
-            embedding_tasks.c.encoder_id == self._encoder_id,
+            embedding_tasks.c.encoder_id == self.encoder_id,
             embedding_tasks.c.item_id == bindparam("of_item"),
             embedding_tasks.c.picture_sha256 == bindparam("of_picture"),
         )

@@ -1,0 +1,63 @@
+"""Where the command talks to people: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+OUT = Console()
+"""Results: what a script would read."""
+ERR = Console(stderr=True)
+"""Progress, warnings, errors."""
+
+
+def set_up_logging(*, verbose: bool) -> None:
+    """Send log records to standard error, through the console that draws the progress bars."""
+    handler = RichHandler(console=ERR, show_path=False, markup=False, log_time_format="%H:%M:%S")
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
+    for chatty in ("asyncio", "PIL", "grpc", "matplotlib", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def progress_bar() -> Progress:
+    """Return a display for one or more bars."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+    )
+
+
+@contextmanager
+def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Draw one bar; yield what it is told about steps done."""
+    with progress_bar() as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+class StageBars:
+    """A bar for each stage of a build, one after the other; see `generations.builder.BuildProgress`."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Draw one stage."""
+        with bar(name, total) as advance:
+            yield advance

@@ -1,0 +1,49 @@
+"""Failures that a person can do something about: shown as one line, with exit code 1 instead of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.markup import escape
+
+from ruiji_cli.console import ERR
+
+
+class UsageProblem(Exception):  # noqa: N818  (reads as what it says)
+    """Options that do not fit together, or something that is not there; the message says what to do."""
+
+
+@contextmanager
+def explained_failures() -> Iterator[None]:
+    """End the command with a message for every failure that the product foresees; let mistakes of ours through."""
+    # Each room has its own tree; a room that is not installed has raised nothing.
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if not _is_foreseen(error):
+            raise
+        ERR.print(f"[bold red]error:[/] {escape(str(error))}")
+        raise typer.Exit(1) from error
+
+
+def _is_foreseen(error: Exception) -> bool:
+    names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    return not names.isdisjoint(_FORESEEN) or isinstance(error, UsageProblem)
+
+
+_FORESEEN = {
+    "ruiji_client.RuijiClientError",
+    "ruiji_encoder.RuijiEncoderError",
+    "ruiji_encoding.EncoderError",
+    "ruiji_server.CatalogueImportError",
+    "ruiji_server.GenerationError",
+    "ruiji_server.RuijiError",
+    "ruiji_server.StoreError",
+    "ruiji_server.UnknownEncoder",
+    "ruiji_triton.RuijiTritonError",
+}
+"""By name, so that asking does not import torch or Triton."""

@@ -1,0 +1,79 @@
+"""`ruiji similar`: ask a server from the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from ruiji_cli.console import OUT
+from ruiji_cli.failures import UsageProblem
+from ruiji_cli.options import DEFAULT_TARGET, Target
+
+if TYPE_CHECKING:
+    from ruiji_client import RuijiClient, SimilarItemsResponse
+
+
+def similar(
+    item_id: Annotated[str | None, typer.Argument(help="Item of the catalogue to look like.")] = None,
+    target: Target = DEFAULT_TARGET,
+    picture: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Ask with a picture instead of an item.")
+    ] = None,
+    page_size: Annotated[int, typer.Option("--page-size", "-n", min=1, max=200, help="How many items.")] = 10,
+    max_price_ratio: Annotated[float | None, typer.Option(help="Instead of the server's; inf for no band.")] = None,
+    category_weight: Annotated[float | None, typer.Option(help="Instead of the server's, 0 to 1.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how the page came about.")] = False,
+) -> None:
+    """Show the items that look like one of the catalogue, or like a picture."""
+    from ruiji_client import RuijiClient
+
+    if (item_id is None) == (picture is None):
+        raise UsageProblem("name an item, or give --picture FILE")
+    with RuijiClient(target) as client:
+        answer = client.similar_items(
+            item_id=item_id,
+            picture=None if picture is None else picture.read_bytes(),
+            page_size=page_size,
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+            explain=explain,
+        )
+        OUT.print(table_of(client, answer, title=item_id or str(picture)))
+    if explain:
+        OUT.print(str(answer.explanation).strip())
+
+
+def table_of(client: RuijiClient, answer: SimilarItemsResponse, *, title: str) -> Table:
+    """Return a page as a table, with titles and prices looked up in the catalogue."""
+    table = Table(
+        "#", "item", "title", "price", "score", "cosine", "price ratio", "category",
+        title=f"similar to {escape(title)}",
+        caption=f"generation {answer.generation_id}, encoder {answer.encoder_id}"
+        + (", the catalogue has no more" if answer.catalogue_exhausted else ""),
+    )  # fmt: skip
+    for position, hit in enumerate(answer.items, start=1):
+        item = client.get_item(hit.item_id).item
+        table.add_row(
+            str(position),
+            escape(hit.item_id),
+            escape(item.title),
+            price_text(item.price.amount_minor, item.price.currency_code),
+            f"{hit.score:.3f}",
+            f"{hit.cosine:.3f}",
+            f"{hit.price_ratio:.2f}" if hit.HasField("price_ratio") else "",
+            f"{hit.category_similarity:.2f}" if hit.HasField("category_similarity") else "",
+        )
+    return table
+
+
+def price_text(amount_minor: int, currency: str) -> str:
+    """Return an amount as people write it, such as `1,250 JPY` or `12.50 USD`."""
+    from ruiji_server.domain.currencies import MINOR_UNIT_DIGITS
+
+    digits = MINOR_UNIT_DIGITS[currency]
+    whole, part = divmod(amount_minor, 10**digits)
+    return f"{whole:,}{f'.{part:0{digits}d}' if digits else ''} {currency}"

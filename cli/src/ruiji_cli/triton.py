@@ -1,0 +1,57 @@
+"""`ruiji triton`: the embedded Triton server in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ruiji_cli.console import ERR, OUT
+from ruiji_cli.options import DEFAULT_DATA, DataFolder
+
+if TYPE_CHECKING:
+    from ruiji_triton.settings import SupervisorSettings
+    from ruiji_triton.supervisor import TritonSupervisor
+
+
+def triton(
+    encoder: Annotated[Path | None, typer.Option(help="Encoder folder to serve.  [default: the demo encoder]")] = None,
+    data: DataFolder = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 8001,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of Triton's own metrics.")] = None,
+) -> None:
+    """Serve an encoder with the tritonserver of the nvidia-pytriton wheel, and keep it alive.
+
+    Writes the model repository to DATA/triton first. For NVIDIA's container use DATA/triton/container.
+    """
+    from ruiji_triton.foreground import serve_until_signal
+
+    settings = triton_settings(encoder, data, port=port, metrics_port=metrics_port)
+
+    def ready(supervisor: TritonSupervisor) -> None:
+        OUT.print(f"Triton answers on {supervisor.url} with encoder {', '.join(settings.encoder_ids)}")
+
+    ERR.print("starting Triton ...")
+    serve_until_signal(settings, ready)
+
+
+def triton_settings(
+    encoder: Path | None, data: Path, *, port: int = 0, metrics_port: int | None = None
+) -> SupervisorSettings:
+    """Write an encoder's model repository below the data folder and return how to serve it.
+
+    Args:
+        encoder: the encoder's folder; None is the demo encoder.
+        data: the installation's folder.
+        port: gRPC port; 0 takes a free one.
+        metrics_port: port of Triton's own metrics; None for none.
+    """
+    from ruiji_demo.encoder import demo_encoder_folder
+    from ruiji_triton.repositories import write_repositories
+    from ruiji_triton.settings import SupervisorSettings
+
+    written = write_repositories(encoder or demo_encoder_folder(), data / "triton")
+    return SupervisorSettings(
+        repository=written.embedded, encoder_ids=(written.encoder_id,), grpc_port=port, metrics_port=metrics_port
+    )
