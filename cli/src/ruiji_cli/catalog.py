@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Bring items into the store, look at one.", no_args_is_help=True)
 
 _BATCH_ITEMS = 200
+_BATCH_BYTES = 32_000_000
 _SHOWN_ERRORS = 20
 
 
@@ -116,6 +117,7 @@ def import_file(
     limit: int | None = None,
 ) -> tuple[Counter[str], list[RowError]]:
     """Import a catalogue file with a progress bar; return how many items had which outcome, and the bad rows."""
+    from ruiji_server.domain.items import PictureContent
     from ruiji_server.importing import RowError, open_catalogue
     from ruiji_server.store.catalogue import CatalogueStore
 
@@ -123,6 +125,7 @@ def import_file(
     counts: Counter[str] = Counter()
     bad: list[RowError] = []
     batch: list[Item] = []
+    size_bytes = 0
     with open_catalogue(table, pictures, settings) as catalogue, bar("Import", _total(catalogue, limit)) as advance:
         for number, row in enumerate(catalogue):
             if limit is not None and number == limit:
@@ -132,10 +135,11 @@ def import_file(
                 advance(1)
                 continue
             batch.append(row)
-            if len(batch) == _BATCH_ITEMS:
+            size_bytes += len(row.picture.content) if isinstance(row.picture, PictureContent) else 0
+            if len(batch) == _BATCH_ITEMS or size_bytes >= _BATCH_BYTES:
                 counts.update(_write(store, batch))
                 advance(len(batch))
-                batch = []
+                batch, size_bytes = [], 0
         counts.update(_write(store, batch))
         advance(len(batch))
     return counts, bad
