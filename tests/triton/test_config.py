@@ -52,6 +52,13 @@ def test_text_form_loses_nothing() -> None:
         assert text_format.Parse(config_text(config), pb.ModelConfig()) == config
 
 
+def test_queue_has_no_limits_unless_asked_for() -> None:
+    """Any limit lets Triton keep a lone request waiting for half a second now and then."""
+    config = model_config(MANIFEST, Engine.PYTHON, ModelSettings())
+    assert config.HasField("dynamic_batching")
+    assert not config.dynamic_batching.HasField("default_queue_policy")
+
+
 def test_settings_reach_the_configuration() -> None:
     settings = ModelSettings(
         max_batch_size=16,

@@ -75,6 +75,18 @@ def test_concurrent_requests_share_runs_and_each_gets_its_own_rows(served: Serve
     assert runs < len(batches) / 2
 
 
+def test_request_whose_caller_gave_up_leaves_the_queue(served: Served) -> None:
+    runs_before = _runs(served.url, served.patient.encoder_id)
+    with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
+        embed(served.url, served.patient.encoder_id, random_pixels(1), timeout_s=0.05)
+    # Sent later and queued behind it, so its answer says that the queue is past the first.
+    embed(served.url, served.patient.encoder_id, random_pixels(1))
+    with InferenceServerClient(served.url) as client:
+        (statistics,) = client.get_inference_statistics(served.patient.encoder_id).model_stats
+    assert statistics.execution_count - runs_before == 1
+    assert statistics.inference_stats.fail.count == 1
+
+
 def test_model_tells_which_encoder_it_is(served: Served) -> None:
     with InferenceServerClient(served.url) as client:
         parameters = client.get_model_config(served.plain.encoder_id).config.parameters

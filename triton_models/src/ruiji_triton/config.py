@@ -46,12 +46,17 @@ class ModelSettings:
     """How long a request waits for others to share its run, in microseconds. A lone request pays all of it, and larger
     batches gain next to nothing on a CPU, so the default is small beside the tens to hundreds of ms of one run."""
 
-    max_queue_requests: int = 256
-    """Requests beyond this many waiting ones are refused at once (UNAVAILABLE), so that callers back off instead of
-    waiting for answers that come too late. One picture waits as 192 KiB."""
+    max_queue_requests: int | None = None
+    """Requests beyond this many waiting ones are refused at once (UNAVAILABLE); None lets all wait.
 
-    queue_timeout_s: float = 30.0
-    """A request that waited this long is refused; a request may ask for less."""
+    Any limit on the queue costs latency. With one, Triton 24.10 forms no batch while another runs; a single instance
+    then misses a request that comes just as a run ends, and looks again 500 ms later (0.1 to 3 % of the requests that
+    one caller sends one after the other). So callers have to bound how many requests they have in flight, and to set
+    deadlines: a request whose caller gave up leaves the queue. One picture waits as 192 KiB."""
+
+    queue_timeout_s: float | None = None
+    """A request that waited this long is refused (UNAVAILABLE); None leaves that to deadlines. It is a limit on the
+    queue like the one above."""
 
     warmup_batch_sizes: tuple[int, ...] = (1, 8)
     """Batches run before the model counts as loaded, so that no caller pays for first allocations."""
@@ -63,14 +68,16 @@ class ModelSettings:
     """Threads of one run on a CPU; 0 takes every CPU that the server may use."""
 
     def __post_init__(self) -> None:
-        for name in ("max_batch_size", "max_queue_requests", "instances"):
+        for name in ("max_batch_size", "instances"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it has to be 1 or more")
         for name in ("max_queue_delay_us", "intra_op_threads"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"{name} is {getattr(self, name)}; it has to be 0 or more")
-        if not self.queue_timeout_s > 0:
-            raise SettingsError(f"queue_timeout_s is {self.queue_timeout_s}; it has to be above 0")
+        if self.max_queue_requests is not None and self.max_queue_requests < 1:
+            raise SettingsError(f"max_queue_requests is {self.max_queue_requests}; it has to be 1 or more, or None")
+        if self.queue_timeout_s is not None and not self.queue_timeout_s > 0:
+            raise SettingsError(f"queue_timeout_s is {self.queue_timeout_s}; it has to be above 0, or None")
         outside = [size for size in self.warmup_batch_sizes if not 1 <= size <= self.max_batch_size]
         if outside:
             raise SettingsError(
@@ -112,11 +119,12 @@ def config_text(config: pb.ModelConfig) -> str:
 
 def _add_batching(config: pb.ModelConfig, settings: ModelSettings) -> None:
     config.dynamic_batching.max_queue_delay_microseconds = settings.max_queue_delay_us
-    policy = config.dynamic_batching.default_queue_policy
-    policy.timeout_action = pb.ModelQueuePolicy.REJECT
-    policy.default_timeout_microseconds = round(settings.queue_timeout_s * 1e6)
-    policy.allow_timeout_override = True
-    policy.max_queue_size = settings.max_queue_requests
+    if settings.max_queue_requests is not None:
+        config.dynamic_batching.default_queue_policy.max_queue_size = settings.max_queue_requests
+    if settings.queue_timeout_s is not None:
+        policy = config.dynamic_batching.default_queue_policy
+        policy.timeout_action = pb.ModelQueuePolicy.REJECT
+        policy.default_timeout_microseconds = round(settings.queue_timeout_s * 1e6)
 
 
 def _add_instances(config: pb.ModelConfig, engine: Engine, settings: ModelSettings) -> None:

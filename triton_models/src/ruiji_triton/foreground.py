@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from ruiji_triton.errors import StartError
 from ruiji_triton.supervisor import TritonSupervisor
 
 if TYPE_CHECKING:
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+class _Signalled(BaseException):
+    """Ends a wait in the main thread, as KeyboardInterrupt does."""
+
+
 def serve_until_signal(settings: SupervisorSettings, on_ready: Callable[[TritonSupervisor], None]) -> None:
     """Serve until SIGTERM or SIGINT, which let queued requests finish; call it from the main thread.
 
@@ -25,25 +28,28 @@ def serve_until_signal(settings: SupervisorSettings, on_ready: Callable[[TritonS
         on_ready: called once, when every encoder answers.
 
     Raises:
-        StartError: tritonserver did not come to answer.
+        InstallationError: there is no tritonserver that can run here.
+        StartError: it did not come to answer.
         GaveUpError: it could not be brought back.
     """
-    supervisor = TritonSupervisor(settings)
     signalled = False
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # An exception and no call of request_stop(): a handler must not take locks that the main thread may hold.
         nonlocal signalled
-        signalled = True
-        supervisor.request_stop()
-
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        with supervisor:
-            on_ready(supervisor)
-            supervisor.wait()
-    except StartError:
         if not signalled:
-            raise
+            signalled = True
+            raise _Signalled
+
+    supervisor = TritonSupervisor(settings)
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        supervisor.start()
+        on_ready(supervisor)
+        supervisor.wait()
+    except _Signalled:
+        pass
     finally:
+        supervisor.stop()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -64,18 +64,23 @@ def find_installation() -> TritonInstallation:
     )
 
 
+def python_version() -> str:
+    """Return the running interpreter's version as `major.minor`."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 def find_libpython() -> Path:
     """Return the running interpreter's shared library.
 
     Raises:
         InstallationError: the interpreter was built without one, or it is in a package of its own.
     """
-    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    version = python_version()
+    name = f"libpython{version}.so.1.0"
     folders = [Path(sysconfig.get_config_var("LIBDIR") or sys.base_prefix), Path(sys.base_prefix) / "lib"]
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise InstallationError(
         f"tritonserver's Python backend needs {name}, which {sys.executable} does not come with (looked in "
         f"{' and '.join(str(folder) for folder in dict.fromkeys(folders))}). On Debian and Ubuntu: apt-get install "
@@ -96,7 +101,7 @@ def _check_platform() -> None:
 
 
 def _find_stub(folder: Path) -> Path:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    version = python_version()
     stub = folder / version / "triton_python_backend_stub"
     if not stub.is_file():
         versions = sorted((path.name for path in folder.glob("*")), key=lambda name: int(name.partition(".")[2]))

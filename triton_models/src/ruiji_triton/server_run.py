@@ -74,10 +74,12 @@ class ServerRun:
                 if not self._needs_probe(encoder_id, traffic[encoder_id]):
                     continue
                 verdict = self._probe(encoder_id, timeout_s=self._settings.probe_timeout_s)
-                if verdict is Verdict.BROKEN and self._reload(encoder_id):
-                    traffic[encoder_id] = self._fresh_traffic()
-                elif verdict is Verdict.SERVING:
+                if verdict is Verdict.SERVING:
                     traffic[encoder_id].probed(now_s=time.monotonic())
+                elif self._is_over():
+                    break
+                elif verdict is Verdict.BROKEN and self._reload(encoder_id):
+                    traffic[encoder_id] = self._fresh_traffic()
                 else:
                     logger.error("%s is %s: tritonserver is replaced", encoder_id, verdict.value)
                     return

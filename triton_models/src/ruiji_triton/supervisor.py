@@ -98,7 +98,7 @@ class TritonSupervisor:
             self._thread.join()
 
     def request_stop(self) -> None:
-        """Begin to stop and return at once; for signal handlers."""
+        """Begin to stop and return at once; from any thread."""
         self._stopping.set()
         process = self._process
         if process is not None:
@@ -160,6 +160,8 @@ class TritonSupervisor:
             with ExitStack() as stack:
                 self._supervise(stack)
         except BaseException as error:  # noqa: BLE001  (kept for start() and wait(), which raise it to their caller)
+            if self._settled.is_set():
+                logger.critical("the supervision of tritonserver has ended: %s", error)
             self._end.set_exception(error)
         else:
             self._end.set_result(None)
