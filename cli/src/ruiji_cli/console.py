@@ -30,6 +30,9 @@ def set_up_logging(*, verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
     for chatty in ("asyncio", "PIL", "grpc", "matplotlib", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if not verbose:
+        # Among its loggers is one for every line that tritonserver prints.
+        logging.getLogger("ruiji_triton").setLevel(logging.WARNING)
 
 
 def progress_bar() -> Progress:

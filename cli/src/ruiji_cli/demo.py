@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ruiji_cli.console import StageBars, bar
+from ruiji_cli.console import ERR, OUT, StageBars, bar
+from ruiji_cli.similar import page_table, price_text
 
 if TYPE_CHECKING:
-    pass
+    from ruiji_client import InfoResponse, Item, SimilarItemsResponse
+    from ruiji_server.generations.directory import GenerationDirectory
+    from ruiji_server.store.engine import Database
 
 _PAGE_SIZE = 12
-_SHOWN_IN_TERMINAL = 5
 
 
 def demo(
@@ -31,9 +37,7 @@ def demo(
     Ends with a table in the terminal and a gallery page with the pictures. Everything stays in the output folder;
     `ruiji up --data OUTPUT/data` serves it afterwards.
     """
-    from contextlib import ExitStack
-
-    from ruiji_demo.catalogue import render_catalogue
+    from ruiji_demo.catalogue import item_id_of, render_catalogue
     from ruiji_server.embedding.picture_source import PictureSource
     from ruiji_server.embedding.worker import WorkerSettings
     from ruiji_server.generations.builder import BuildSettings, build_generation
@@ -66,49 +70,73 @@ def demo(
         generations = GenerationDirectory(data / "generations")
         build_generation(database, encoder_id, generations, BuildSettings(), StageBars())
         _step(5, "Serve it over gRPC and ask for similar items")
-        asyncio.run(_show(database, generations, triton_url, catalogue, output, items=items, queries=queries))
+        # Spread over the catalogue, so that many categories come up.
+        asked = [item_id_of(number * items // queries) for number in range(queries)]
+        asyncio.run(_show(database, generations, triton_url, output, asked))
+        OUT.print(f"To keep serving it: ruiji up --data {data}; then, elsewhere: ruiji similar {asked[0]}")
 
 
 async def _show(
-    database: Database,
-    generations: GenerationDirectory,
-    triton_url: str,
-    catalogue: Path,
-    output: Path,
-    *,
-    items: int,
-    queries: int,
+    database: Database, generations: GenerationDirectory, triton_url: str, output: Path, asked: Sequence[str]
 ) -> None:
     """Serve on a free port, ask for pages over the socket, print one and draw all."""
     from ruiji_client import AsyncRuijiClient
-    from ruiji_demo.catalogue import item_id_of
     from ruiji_server.embedding.picture_source import PictureSource
     from ruiji_server.embedding.triton import TritonClient
     from ruiji_server.services.server import Server, ServerSettings
 
-    # Spread over the catalogue, so that many categories come up.
-    asked = [item_id_of(number * items // queries) for number in range(queries)]
+    settings = ServerSettings("127.0.0.1:0", drain_s=0.0)
     async with (
         TritonClient(triton_url) as triton,
-        Server(ServerSettings("127.0.0.1:0"), database, generations, PictureSource(None), triton) as server,
+        Server(settings, database, generations, PictureSource(None), triton) as server,
         AsyncRuijiClient(f"127.0.0.1:{server.port}") as client,
     ):
-        answers: list[tuple[GetItemResponse, SimilarItemsResponse]] = []
+        pages: dict[str, SimilarItemsResponse] = {}
         latencies_ms: list[float] = []
         for item_id in asked:
             started = time.perf_counter()
-            answer = await client.similar_items(item_id=item_id, page_size=_PAGE_SIZE)
+            pages[item_id] = await client.similar_items(item_id=item_id, page_size=_PAGE_SIZE)
             latencies_ms.append((time.perf_counter() - started) * 1e3)
-            answers.append((await client.get_item(item_id), answer))
-        found = {hit.item_id for _, answer in answers for hit in answer.items}
-        listings = {item_id: (await client.get_item(item_id)).item for item_id in sorted(found)}
-        OUT.print(_table(answers[0], listings))
-        picture = (catalogue / "images" / f"{asked[1]}.jpg").read_bytes()
-        by_picture = await client.similar_items(picture=picture, page_size=1)
-        OUT.print(
-            f"Asked with the picture of {asked[1]} instead of its id: {by_picture.items[0].item_id} "
-            f"at cosine {by_picture.items[0].cosine:.3f}"
-        )
+        shown = {*asked, *(hit.item_id for page in pages.values() for hit in page.items)}
+        items = {item_id: (await client.get_item(item_id, include_picture=True)).item for item_id in sorted(shown)}
+        first = items[asked[0]]
+        by_picture = await client.similar_items(picture=first.picture_content, page_size=1, explain=True)
         info = await client.info()
-    page = _gallery(answers, listings, info, statistics.median(latencies_ms), catalogue, output)
-    OUT.print(f"Pages of {len(asked)} items with their pictures: {page.resolve().as_uri()}")
+    latency_ms = statistics.median(latencies_ms)
+    OUT.print(page_table(pages[asked[0]], items, title=f"{first.item_id}, {first.title}"))
+    nearest = by_picture.items[0]
+    OUT.print(
+        f"Asked with its picture instead of its id: {nearest.item_id} at cosine {nearest.cosine:.3f}, "
+        f"embedded in {by_picture.explanation.embed_us / 1e3:.0f} ms. "
+        f"By id a page took {latency_ms:.1f} ms (median of {len(asked)})."
+    )
+    page = _write_gallery(output / "gallery.html", pages, items, info, latency_ms)
+    OUT.print(f"Pages of {len(asked)} items with their pictures: {page.resolve().as_uri()}", soft_wrap=True)
+
+
+def _write_gallery(
+    path: Path, pages: Mapping[str, SimilarItemsResponse], items: Mapping[str, Item], info: InfoResponse, latency: float
+) -> Path:
+    from ruiji_demo.gallery import GalleryFacts, GalleryHit, GalleryItem, GalleryRow, write_gallery
+
+    def drawn(item_id: str) -> GalleryItem:
+        item = items[item_id]
+        price = price_text(item.price.amount_minor, item.price.currency_code)
+        return GalleryItem(item_id, item.title, tuple(item.category_path), price, item.picture_content)
+
+    rows = [
+        GalleryRow(
+            drawn(item_id),
+            tuple(
+                GalleryHit(drawn(hit.item_id), hit.score, hit.cosine, hit.price_ratio, hit.category_similarity)
+                for hit in page.items
+            ),
+        )
+        for item_id, page in pages.items()
+    ]
+    facts = GalleryFacts(info.generation.generation_id, info.encoder_id, info.generation.items, latency)
+    return write_gallery(path, rows, facts)
+
+
+def _step(number: int, what: str) -> None:
+    ERR.print(f"[bold]{number}/5[/] {what}")

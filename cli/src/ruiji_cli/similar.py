@@ -14,7 +14,9 @@ from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
-    from ruiji_client import RuijiClient, SimilarItemsResponse
+    from collections.abc import Mapping
+
+    from ruiji_client import Item, SimilarItemsResponse
 
 
 def similar(
@@ -42,23 +44,26 @@ def similar(
             category_weight=category_weight,
             explain=explain,
         )
-        OUT.print(table_of(client, answer, title=item_id or str(picture)))
+        items = {hit.item_id: client.get_item(hit.item_id).item for hit in answer.items}
+    OUT.print(page_table(answer, items, title=item_id or str(picture)))
     if explain:
         OUT.print(str(answer.explanation).strip())
 
 
-def table_of(client: RuijiClient, answer: SimilarItemsResponse, *, title: str) -> Table:
-    """Return a page as a table, with titles and prices looked up in the catalogue."""
+def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: str) -> Table:
+    """Return a page of similar items as a table; `items` has the listing of each by id."""
     table = Table(
-        "#", "item", "title", "price", "score", "cosine", "price ratio", "category",
         title=f"similar to {escape(title)}",
-        caption=f"generation {answer.generation_id}, encoder {answer.encoder_id}"
-        + (", the catalogue has no more" if answer.catalogue_exhausted else ""),
-    )  # fmt: skip
-    for position, hit in enumerate(answer.items, start=1):
-        item = client.get_item(hit.item_id).item
+        caption=f"generation {page.generation_id}, encoder {page.encoder_id}"
+        + (", the catalogue has no more" if page.catalogue_exhausted else ""),
+    )
+    table.add_column("item", no_wrap=True)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
+    for heading in ("price", "score", "cosine", "x price", "category"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for hit in page.items:
+        item = items[hit.item_id]
         table.add_row(
-            str(position),
             escape(hit.item_id),
             escape(item.title),
             price_text(item.price.amount_minor, item.price.currency_code),
