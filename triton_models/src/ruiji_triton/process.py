@@ -108,6 +108,9 @@ class TritonProcess:
     @property
     def last_lines(self) -> str:
         """The end of its output."""
+        if self.exit_code is not None:
+            # What it said last may still be on its way; a stub could hold the pipe open for longer.
+            self._pump.join(timeout=1.0)
         return "\n".join(self._tail)
 
     def terminate(self) -> None:
