@@ -58,11 +58,12 @@ def teapot(s: Sketch) -> None:
     spout = spline(
         [
             (rx * 0.66, cy - 0.10),
-            (rx + 0.16, cy - 0.10),
-            (rx + 0.26, cy - ry * 0.95),
-            (rx + 0.40, cy - ry * 1.02),
-            (rx + 0.34, cy - ry * 0.2),
-            (rx * 0.7, cy + 0.28),
+            (rx + 0.12, cy - 0.12),
+            (rx + 0.20, cy - ry * 0.62),
+            (rx + 0.34, cy - ry * 0.78),
+            (rx + 0.27, cy - ry * 0.28),
+            (rx + 0.10, cy + 0.18),
+            (rx * 0.7, cy + 0.30),
         ],
         steps=8,
     )
