@@ -10,6 +10,8 @@ from ruiji_demo.catalogue.drawing.sketch import Sketch
 
 _SCREEN: Rgb = (28, 32, 42)
 
+_RIM = 0.012
+"""Dark edge of a screen."""
 _SCREENS: tuple[tuple[Rgb, Rgb], ...] = (
     ((60, 90, 160), (190, 120, 170)),
     ((40, 120, 130), (230, 190, 120)),
@@ -51,11 +53,12 @@ def smartphone(s: Sketch) -> None:
 
 
 def laptop(s: Sketch) -> None:
-    """Open from the front: clamshell, thin, or a rugged gaming laptop."""
+    """Open from the front: an everyday clamshell, a thin one, or a thick gaming laptop."""
     top = s.vary(-0.72, -0.62)
     half = 0.74
+    bezel, bottom = {"everyday": (0.065, 0.73), "thin": (0.028, 0.69), "gaming": (0.05, 0.80)}[s.style]
     s.cloth(box(-half, top, half, 0.30, 0.05), height=120)
-    lit_screen(s, -half + 0.05, top + 0.05, half - 0.05, 0.24, 0.015)
+    lit_screen(s, -half + bezel, top + bezel, half - bezel, 0.24, 0.015)
     deck = rounded([(-half, 0.30), (half, 0.30), (0.97, 0.66), (-0.97, 0.66)], 0.03)
     s.cloth(deck, height=150)
     keys: Rgb = (48, 48, 52) if sum(s.palette.main) > 240 else (110, 110, 116)
@@ -65,58 +68,20 @@ def laptop(s: Sketch) -> None:
         reach = half - 0.02 + row * 0.045
         for x in np.linspace(-reach + 0.06, reach - 0.06, 13):
             s.fill(box(x - 0.043, y - 0.014, x + 0.043, y + 0.014), keys, height=160)
-    s.fill(
-        rounded([(-0.20, 0.54), (0.20, 0.54), (0.22, 0.63), (-0.22, 0.63)], 0.015),
-        mix(s.palette.main, s.palette.dark, 0.4),
-        height=140,
-    )
-    s.fill(
-        rounded(
-            [
-                (-0.97, 0.66),
-                (0.97, 0.66),
-                (0.95, 0.72 if s.style != "gaming" else 0.78),
-                (-0.95, 0.72 if s.style != "gaming" else 0.78),
-            ],
-            0.03,
-        ),
-        s.palette.dark,
-        height=130,
-    )
+    pad = rounded([(-0.20, 0.54), (0.20, 0.54), (0.22, 0.63), (-0.22, 0.63)], 0.015)
+    s.fill(pad, mix(s.palette.main, s.palette.dark, 0.4), height=140)
+    edge = rounded([(-0.97, 0.66), (0.97, 0.66), (0.95, bottom), (-0.95, bottom)], 0.03)
+    s.fill(edge, s.palette.dark, height=130)
 
 
 def lit_screen(s: Sketch, left: float, top: float, right: float, bottom: float, radius: float) -> None:
     """A wallpaper of two tones under glass."""
-    first, second = _SCREENS[int(s.rng.integers(len(_SCREENS)))]
+    sky, land = _SCREENS[int(s.rng.integers(len(_SCREENS)))]
     s.fill(box(left, top, right, bottom, radius), _SCREEN, height=150)
-    inset = 0.012
-    s.fill(box(left + inset, top + inset, right - inset, bottom - inset, radius), first, height=148)
+    west, north, east, south = left + _RIM, top + _RIM, right - _RIM, bottom - _RIM
+    s.fill(box(west, north, east, south, radius), sky, height=148)
     middle = (top + bottom) / 2
-    hill = spline(
-        [
-            (left + inset, middle),
-            (left * 0.4, middle + 0.12),
-            (right * 0.4, middle - 0.14),
-            (right - inset, middle + 0.02),
-        ],
-        closed=False,
-    )
-    floor = rounded([(right - inset, bottom - inset), (left + inset, bottom - inset)], 0.0)
-    s.fill(
-        np.concatenate([hill, floor[:5], floor[5:]])
-        if radius < 0.02
-        else np.concatenate(
-            [
-                hill,
-                [
-                    (right - inset, bottom - radius),
-                    (right - radius, bottom - inset),
-                    (left + radius, bottom - inset),
-                    (left + inset, bottom - radius),
-                ],
-            ]
-        ),
-        second,
-        height=148,
-    )
+    ridge = [(west, middle), (left * 0.4, middle + 0.12), (right * 0.4, middle - 0.14), (east, middle + 0.02)]
+    shore = [(east, south - radius), (east - radius, south), (west + radius, south), (west, south - radius)]
+    s.fill(np.concatenate([spline(ridge, closed=False), shore]), land, height=148)
     s.shade([(left + 0.06, middle), (right - 0.10, top + 0.08)], 26, 0.14)
