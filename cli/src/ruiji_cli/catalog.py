@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, bar
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, StoreUrl, store_url
+from ruiji_cli.similar import price_text
 
 if TYPE_CHECKING:
     from ruiji_server.domain.items import Item
@@ -98,7 +99,7 @@ def get(
         raise ItemNotFound(item_id)
     table = Table(show_header=False, box=None)
     table.add_row("title", escape(stored.item.title))
-    table.add_row("price", f"{stored.item.price.amount_minor} minor units of {stored.item.price.currency}")
+    table.add_row("price", price_text(stored.item.price.amount_minor, stored.item.price.currency))
     table.add_row("category", escape(" > ".join(stored.item.category_path)))
     table.add_row("state", stored.item.state.name.lower())
     table.add_row("picture", stored.picture_sha256)

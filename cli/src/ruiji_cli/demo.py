@@ -28,6 +28,7 @@ def demo(
     items: Annotated[int, typer.Option(min=50, max=1_000_000, help="Items of the rendered catalogue.")] = 2_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another catalogue.")] = 7,
     queries: Annotated[int, typer.Option(min=1, max=200, help="Items that similar ones are shown for.")] = 12,
+    encoder: Annotated[Path | None, typer.Option(help="Encoder folder.  [default: the one that ships]")] = None,
     triton_url: Annotated[
         str | None, typer.Option(envvar="RUIJI_TRITON_URL", help="Use this Triton instead of starting one.")
     ] = None,
@@ -61,7 +62,7 @@ def demo(
         stack.callback(database.close)
         import_file(database, table, [catalogue], ImportSettings())
         _step(3, "Embed the pictures through Triton")
-        settings = triton_settings(None, data)
+        settings = triton_settings(encoder, data)
         [encoder_id] = settings.encoder_ids
         if triton_url is None:
             triton_url = stack.enter_context(TritonSupervisor(settings)).url
@@ -128,7 +129,13 @@ def _write_gallery(
         GalleryRow(
             drawn(item_id),
             tuple(
-                GalleryHit(drawn(hit.item_id), hit.score, hit.cosine, hit.price_ratio, hit.category_similarity)
+                GalleryHit(
+                    drawn(hit.item_id),
+                    hit.score,
+                    hit.cosine,
+                    hit.price_ratio if hit.HasField("price_ratio") else None,
+                    hit.category_similarity if hit.HasField("category_similarity") else None,
+                )
                 for hit in page.items
             ),
         )

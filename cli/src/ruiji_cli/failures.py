@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
 from rich.markup import escape
 
 from ruiji_cli.console import ERR
@@ -21,13 +21,11 @@ def explained_failures() -> Iterator[None]:
     # Each room has its own tree; a room that is not installed has raised nothing.
     try:
         yield
-    except typer.Exit:
-        raise
     except Exception as error:
         if not _is_foreseen(error):
             raise
         ERR.print(f"[bold red]error:[/] {escape(str(error))}")
-        raise typer.Exit(1) from error
+        sys.exit(1)
 
 
 def _is_foreseen(error: Exception) -> bool:

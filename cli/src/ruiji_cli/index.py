@@ -136,7 +136,9 @@ def list_generations(data: DataFolder = DEFAULT_DATA, generations: GenerationsFo
 
     directory = GenerationDirectory(generations_folder(data, generations))
     current = directory.current_id()
-    table = Table("generation", "items", "encoder", "recall@20", "feed position", "published")
+    table = Table()
+    for heading in ("generation", "items", "encoder", "recall@20", "feed", "published"):
+        table.add_column(heading, no_wrap=True)
     for generation_id in directory.ids():
         manifest = read_manifest(directory.folder(generation_id))
         table.add_row(

@@ -40,7 +40,7 @@ def run(
     pictures: PicturesFolder = None,
     drain: Annotated[bool, typer.Option("--drain", help="End when nothing waits any more.")] = False,
     lanes: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 4,
-    request_pictures: Annotated[int, typer.Option(min=1, max=64, help="Pictures in one request.")] = 16,
+    request_pictures: Annotated[int, typer.Option(min=1, max=64, help="Pictures in one request.")] = 8,
 ) -> None:
     """Embed what waits for an encoder, and go on as listings arrive.
 

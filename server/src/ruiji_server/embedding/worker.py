@@ -30,8 +30,8 @@ class WorkerSettings:
 
     lanes: int = 4
     """Requests under way at once; Triton batches them."""
-    request_pictures: int = 16
-    """Pictures in one request."""
+    request_pictures: int = 8
+    """Pictures in one request; more at once only wait for each other's transport."""
     lease_s: float = 120.0
     """After this long, pictures of a worker that died go to another."""
     poll_s: float = 0.1

@@ -39,7 +39,7 @@ def error_detail(error: RuijiError) -> common_pb2.ErrorDetail:
 
 def rpc(method: Handler[Service, Request, Response]) -> Handler[Service, Request, Response]:
     """Make a method an RPC: its failures get their status, and it is counted and timed."""
-    name = "".join(part.title() for part in method.__name__.split("_"))
+    name = method.__name__
 
     @functools.wraps(method)
     async def answer(self: Service, request: Request, context: Context) -> Response:
