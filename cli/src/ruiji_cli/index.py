@@ -136,17 +136,16 @@ def list_generations(data: DataFolder = DEFAULT_DATA, generations: GenerationsFo
 
     directory = GenerationDirectory(generations_folder(data, generations))
     current = directory.current_id()
-    table = Table()
-    for heading in ("generation", "items", "encoder", "recall@20", "feed", "published"):
+    table = Table(caption="* is published")
+    for heading in ("", "generation", "items", "encoder", "recall"):
         table.add_column(heading, no_wrap=True)
     for generation_id in directory.ids():
         manifest = read_manifest(directory.folder(generation_id))
         table.add_row(
+            "*" if generation_id == current else "",
             generation_id,
             str(manifest.items),
             manifest.encoder_id,
             f"{manifest.quality.recall_at_20:.3f}",
-            str(manifest.feed_position),
-            "yes" if generation_id == current else "",
         )
     OUT.print(table)
