@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain.items import ItemState, Price
 from ruiji_server.index.exact import nearest_among
 from ruiji_server.ranking.policy import RankingPolicy
-from ruiji_server.ranking.recommender import Page, Query, Recommender
+from ruiji_server.ranking.query import Page, Query
+from ruiji_server.ranking.recommender import Recommender
 
 from tests.support.reference_ranking import wanted_page
 
@@ -28,12 +30,12 @@ class ExactSearch:
 
 @pytest.fixture(scope="module")
 def exact(generation) -> Recommender:
-    return Recommender(generation.columns, ExactSearch(generation.columns.embeddings))
+    return Recommender(LiveColumns(generation.columns), ExactSearch(generation.columns.embeddings))
 
 
 @pytest.fixture(scope="module")
 def approximate(generation) -> Recommender:
-    return Recommender(generation.columns, generation.index)
+    return Recommender(LiveColumns(generation.columns), generation.index)
 
 
 def query_for(generation, item, policy, page_size=20, **changes) -> Query:
@@ -176,7 +178,7 @@ def test_equal_scores_are_ordered_by_item_id(generation, exact):
     columns = generation.columns
     weightless = RankingPolicy(category_weight=1.0, max_price_ratio=math.inf)
     path = columns.category_paths[0]
-    page = Recommender(columns, Twins()).recommend(
+    page = Recommender(LiveColumns(columns), Twins()).recommend(
         Query(vector=np.zeros(128, np.float32), page_size=10, policy=weightless, category_path=path)
     )
     found = list(zip((-page.scores).tolist(), ids(generation, page), strict=True))

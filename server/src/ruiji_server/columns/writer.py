@@ -6,43 +6,16 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns import layout
+from ruiji_server.columns.item import ColumnItem
 from ruiji_server.domain.items import ItemState
 
 T = TypeVar("T")
-
-
-class ColumnItem(Protocol):
-    """What the columns hold of an item."""
-
-    @property
-    def item_id(self) -> str:
-        """The item's id."""
-
-    @property
-    def price_minor(self) -> int:
-        """Its price in minor units."""
-
-    @property
-    def currency(self) -> str:
-        """ISO 4217."""
-
-    @property
-    def category_path(self) -> tuple[str, ...]:
-        """Root to leaf."""
-
-    @property
-    def state(self) -> ItemState:
-        """Whether it may be recommended."""
-
-    @property
-    def vector(self) -> NDArray[np.float32]:
-        """Its embedding, shape (dimensions,), unit length."""
 
 
 @dataclass(slots=True)

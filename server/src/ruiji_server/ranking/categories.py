@@ -22,7 +22,7 @@ class CategoryTree:
 
     def __init__(self, paths: Sequence[CategoryPath]) -> None:
         """Index the catalogue's category paths; position in the sequence is the category's number."""
-        self._paths = tuple(paths)
+        self.paths = tuple(paths)
         self._node_of: dict[CategoryPath, int] = {}
         self._depths = np.array([len(path) for path in paths], dtype=np.float32)
         self._nodes = np.full((len(paths), max(map(len, paths), default=0)), _ABSENT, dtype=np.int32)
@@ -31,10 +31,6 @@ class CategoryTree:
                 prefix = path[: depth + 1]
                 self._nodes[number, depth] = self._node_of.setdefault(prefix, len(self._node_of))
         self._remembered: OrderedDict[CategoryPath, NDArray[np.float32]] = OrderedDict()
-
-    def path(self, number: int) -> CategoryPath:
-        """Return the path of a category."""
-        return self._paths[number]
 
     def similarities(self, path: CategoryPath) -> NDArray[np.float32]:
         """Return the similarity of a path to every category, shape (categories,), float32, 0 to 1.

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 from ruiji_encoding.pictures import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS, PictureError, decode_picture
 
-from ruiji_server.columns.reader import Columns
+from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, NotReady, Reason, Unavailable
 from ruiji_server.domain.items import Price, check_item_id
 from ruiji_server.embedding.triton import TritonClient, is_unit
 from ruiji_server.ranking.policy import RankingPolicy
-from ruiji_server.ranking.recommender import Page, Query
+from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import context_from, embedding_from, page_size_of, picture_fault, policy_of
@@ -74,7 +74,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         page_size = page_size_of(request)
         policy = policy_of(request.ranking, self._policy)
         serving = self._serving.current()
-        columns = serving.generation.columns
+        live = serving.live
         subject = await self._subject(request, serving, context)
         query = Query(
             vector=subject.vector,
@@ -84,7 +84,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             category_path=subject.category_path,
             currency=request.ranking.price_currency_code or None,
             row=subject.row,
-            excluded_rows=_rows_of(columns, request.ranking.excluded_item_ids),
+            excluded_rows=_rows_of(live, request.ranking.excluded_item_ids),
         )
         page = serving.recommender.recommend(query)
         metrics.observe_page(
@@ -92,7 +92,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         )
         manifest = serving.generation.manifest
         return recommendation_pb2.SimilarItemsResponse(
-            items=_item_messages(page, columns),
+            items=_item_messages(page, live),
             generation_id=manifest.generation_id,
             encoder_id=manifest.encoder_id,
             catalogue_exhausted=page.exhausted,
@@ -154,12 +154,11 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
 
     async def _item_subject(self, item_id: str, serving: Serving) -> _Subject:
         check_item_id(item_id)
-        columns = serving.generation.columns
-        row = columns.row_of(item_id)
+        live = serving.live
+        row = live.row_of(item_id)
         if row is None:
             return await asyncio.to_thread(self._stored_subject, item_id, serving.generation.manifest.encoder_id)
-        price = Price(int(columns.prices_minor[row]), columns.currencies[columns.currency_numbers[row]])
-        return _Subject(columns.embeddings[row], price, columns.category_paths[columns.category_numbers[row]], row)
+        return _Subject(live.embedding(row), live.price(row), live.category_path(row), row)
 
     def _stored_subject(self, item_id: str, encoder_id: str) -> _Subject:
         """Look up an item that came after the generation was built."""
@@ -206,18 +205,18 @@ def _embedding_subject(query: recommendation_pb2.EmbeddingQuery, serving: Servin
     return _Subject(embedding_from(query, manifest.dimensions), price, path)
 
 
-def _rows_of(columns: Columns, item_ids: Iterable[str]) -> NDArray[np.int64]:
-    rows = {columns.row_of(item_id) for item_id in item_ids} - {None}
+def _rows_of(live: LiveColumns, item_ids: Iterable[str]) -> NDArray[np.int64]:
+    rows = {live.row_of(item_id) for item_id in item_ids} - {None}
     return np.array(sorted(row for row in rows if row is not None), dtype=np.int64)
 
 
-def _item_messages(page: Page, columns: Columns) -> list[recommendation_pb2.SimilarItem]:
+def _item_messages(page: Page, live: LiveColumns) -> list[recommendation_pb2.SimilarItem]:
     count = len(page.rows)
     ratios = [None] * count if page.price_ratios is None else page.price_ratios.tolist()
     similarities = [None] * count if page.category_similarities is None else page.category_similarities.tolist()
     return [
         recommendation_pb2.SimilarItem(
-            item_id=columns.item_id(row), score=score, cosine=cosine, price_ratio=ratio, category_similarity=similarity
+            item_id=live.item_id(row), score=score, cosine=cosine, price_ratio=ratio, category_similarity=similarity
         )
         for row, score, cosine, ratio, similarity in zip(
             page.rows.tolist(), page.scores.tolist(), page.cosines.tolist(), ratios, similarities, strict=True

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
+from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain.errors import Reason, Unavailable
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import GenerationError, NoGeneration
@@ -21,6 +22,7 @@ class Serving:
     """A generation with its recommender. A request takes one at its start and keeps it to its end."""
 
     generation: Generation
+    live: LiveColumns
     recommender: Recommender
 
 
@@ -68,7 +70,8 @@ class ServingGeneration:
 
     def _adopt(self, generation: Generation) -> None:
         manifest = generation.manifest
-        self._current = Serving(generation, Recommender(generation.columns, generation.index))
+        live = LiveColumns(generation.columns)
+        self._current = Serving(generation, live, Recommender(live, generation.index))
         metrics.observe_generation(
             items=manifest.items,
             recall_at_20=manifest.quality.recall_at_20,

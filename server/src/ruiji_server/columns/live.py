@@ -1,0 +1,211 @@
+"""The columns of a generation with what changed since: one catalogue to those who read it.
+
+A changed item gets a row after the generation's rows, and its old row is hidden. There are few of them, for the next
+generation takes them in, so they are kept in plain arrays and looked at exactly. Rows below `len(base)` are the
+generation's and shared by all processes; the others and the hidden mask are private to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ruiji_server.columns.item import ColumnItem
+from ruiji_server.columns.reader import Columns
+from ruiji_server.domain.items import ItemState, Price
+
+_FIRST_SLOTS = 256
+_FREE = 0
+"""State of a row that holds no item."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """How one item stands now."""
+
+    item_id: str
+    item: ColumnItem | None
+    """None if there is no such item any more, or none with an embedding of its present picture."""
+
+
+class LiveColumns:
+    """A generation's columns and their changes. Change and read it in one thread.
+
+    Attributes:
+        base: the generation's columns.
+        hidden: shape (len(base),), bool: rows whose item changed or vanished.
+    """
+
+    def __init__(self, base: Columns) -> None:
+        self.base = base
+        self.hidden: NDArray[np.bool_] = np.zeros(len(base), dtype=np.bool_)
+        self._hidden_rows: list[int] = []
+        self._hidden_array: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._currencies = list(base.currencies)
+        self._category_paths = list(base.category_paths)
+        self._category_number = {path: number for number, path in enumerate(base.category_paths)}
+        self._slot_of: dict[str, int] = {}
+        self._free_slots: list[int] = []
+        self._item_ids: list[str] = []
+        self._embeddings = np.zeros((_FIRST_SLOTS, base.embeddings.shape[1]), dtype=np.float32)
+        self._prices_minor = np.zeros(_FIRST_SLOTS, dtype=np.int64)
+        self._currency_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
+        self._category_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
+        self._states = np.full(_FIRST_SLOTS, _FREE, dtype=np.uint8)
+
+    @property
+    def changed_items(self) -> int:
+        """How many items have a row of their own after the generation's."""
+        return len(self._slot_of)
+
+    @property
+    def hidden_rows(self) -> NDArray[np.int64]:
+        """The generation's rows that are hidden, in no order."""
+        if len(self._hidden_array) != len(self._hidden_rows):
+            self._hidden_array = np.array(self._hidden_rows, dtype=np.int64)
+        return self._hidden_array
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything differs from the generation."""
+        return bool(self._slot_of or self._hidden_rows)
+
+    @property
+    def category_paths(self) -> Sequence[tuple[str, ...]]:
+        """Category paths by number; changes only add to them."""
+        return self._category_paths
+
+    def apply(self, changes: Iterable[ItemChange]) -> None:
+        """Take in how items stand now; applying the same change twice does no harm."""
+        for change in changes:
+            self._hide(change.item_id)
+            if change.item is None:
+                self._remove(change.item_id)
+            else:
+                self._put(change.item)
+
+    def row_of(self, item_id: str) -> int | None:
+        """Return the row of an item, or None if it is not here."""
+        slot = self._slot_of.get(item_id)
+        if slot is not None:
+            return len(self.base) + slot
+        row = self.base.row_of(item_id)
+        return None if row is None or self.hidden[row] else row
+
+    def item_id(self, row: int) -> str:
+        """Return the id of the item in a row."""
+        return self.base.item_id(row) if row < len(self.base) else self._item_ids[row - len(self.base)]
+
+    def embedding(self, row: int) -> NDArray[np.float32]:
+        """Return the embedding of the item in a row, shape (dimensions,), unit length."""
+        if row < len(self.base):
+            embedding: NDArray[np.float32] = self.base.embeddings[row]
+        else:
+            # A copy: the slot may be given to another item while a request still works with it.
+            embedding = self._embeddings[row - len(self.base)].copy()
+        return embedding
+
+    def price(self, row: int) -> Price:
+        """Return the price of the item in a row."""
+        if row < len(self.base):
+            return Price(int(self.base.prices_minor[row]), self.base.currencies[self.base.currency_numbers[row]])
+        slot = row - len(self.base)
+        return Price(int(self._prices_minor[slot]), self._currencies[self._currency_numbers[slot]])
+
+    def category_path(self, row: int) -> tuple[str, ...]:
+        """Return the category path of the item in a row."""
+        return self._category_paths[int(self.category_numbers(np.array([row]))[0])]
+
+    def prices_minor(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the prices of items, shape (rows,)."""
+        return self._gather(rows, self.base.prices_minor, self._prices_minor)
+
+    def category_numbers(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return the category numbers of items, shape (rows,)."""
+        return self._gather(rows, self.base.category_numbers, self._category_numbers)
+
+    def changed_rows_on_sale(self, currency: str | None, low_minor: int, high_minor: int) -> NDArray[np.int64]:
+        """Return the rows of changed items on sale in a currency with a price between two amounts, both included.
+
+        Args:
+            currency: ISO 4217; None means every currency, and then the amounts do not count.
+            low_minor: lowest price.
+            high_minor: highest price.
+        """
+        used = len(self._item_ids)
+        wanted = self._states[:used] == ItemState.ON_SALE
+        if currency is not None:
+            if currency not in self._currencies:
+                return np.empty(0, dtype=np.int64)
+            prices = self._prices_minor[:used]
+            wanted &= (prices >= low_minor) & (prices <= high_minor)
+            wanted &= self._currency_numbers[:used] == self._currencies.index(currency)
+        return np.flatnonzero(wanted) + len(self.base)
+
+    def changed_cosines(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosines of changed items to a query, shape (rows,).
+
+        Args:
+            rows: as `changed_rows_on_sale` returns them.
+            query: shape (dimensions,), float32, unit length.
+        """
+        cosines: NDArray[np.float32] = self._embeddings[rows - len(self.base)] @ query
+        return cosines
+
+    def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
+        after = rows >= len(self.base)
+        if not after.any():
+            return base[rows]
+        values = np.empty(len(rows), dtype=changed.dtype)
+        values[~after] = base[rows[~after]]
+        values[after] = changed[rows[after] - len(self.base)]
+        return values
+
+    def _hide(self, item_id: str) -> None:
+        row = self.base.row_of(item_id)
+        if row is not None and not self.hidden[row]:
+            self.hidden[row] = True
+            self._hidden_rows.append(row)
+
+    def _remove(self, item_id: str) -> None:
+        slot = self._slot_of.pop(item_id, None)
+        if slot is not None:
+            self._states[slot] = _FREE
+            self._free_slots.append(slot)
+
+    def _put(self, item: ColumnItem) -> None:
+        slot = self._slot_of.get(item.item_id)
+        if slot is None:
+            slot = self._free_slots.pop() if self._free_slots else self._new_slot()
+            self._slot_of[item.item_id] = slot
+            self._item_ids[slot] = item.item_id
+        self._embeddings[slot] = item.vector
+        self._prices_minor[slot] = item.price_minor
+        self._currency_numbers[slot] = self._number_of_currency(item.currency)
+        self._category_numbers[slot] = self._number_of_category(item.category_path)
+        self._states[slot] = item.state
+
+    def _new_slot(self) -> int:
+        self._item_ids.append("")
+        if len(self._item_ids) > len(self._states):
+            for name in ("_embeddings", "_prices_minor", "_currency_numbers", "_category_numbers", "_states"):
+                array = getattr(self, name)
+                setattr(self, name, np.concatenate((array, np.zeros_like(array))))
+        return len(self._item_ids) - 1
+
+    def _number_of_currency(self, currency: str) -> int:
+        if currency not in self._currencies:
+            self._currencies.append(currency)
+        return self._currencies.index(currency)
+
+    def _number_of_category(self, path: tuple[str, ...]) -> int:
+        number = self._category_number.setdefault(path, len(self._category_paths))
+        if number == len(self._category_paths):
+            self._category_paths.append(path)
+        return number
