@@ -21,6 +21,12 @@ def explained_failures() -> Iterator[None]:
     # Each room has its own tree; a room that is not installed has raised nothing.
     try:
         yield
+    except ModuleNotFoundError as error:
+        remedy = _EXTRA_OF.get((error.name or "").partition(".")[0])
+        if remedy is None:
+            raise
+        ERR.print(f"[bold red]error:[/] {error.name} is not installed: {escape(remedy)}")
+        sys.exit(1)
     except Exception as error:
         if not _is_foreseen(error):
             raise
@@ -45,3 +51,14 @@ _FORESEEN = {
     "ruiji_triton.RuijiTritonError",
 }
 """By name, so that asking does not import torch or Triton."""
+
+_EXTRA_OF = {
+    "grpc": "pip install 'ruiji[server]'",
+    "jinja2": "pip install 'ruiji[demo]'",
+    "onnxruntime": "pip install 'ruiji[triton]'",
+    "sqlalchemy": "pip install 'ruiji[server]'",
+    "torch": "pip install torch==2.13.0, then pip install 'ruiji[encoder]'",
+    "transformers": "pip install 'ruiji[encoder]'",
+    "tritonclient": "pip install 'ruiji[server]'",
+}
+"""Module to what brings it."""
