@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from ruiji_client import ClientSettings, RuijiClient
-from support.certificates import Certificate, make_certificate
-from support.clients import BlockingAio, OpenClient
-from support.reference_server import ReferenceServer, reference_server
+
+from tests.support.certificates import Certificate, make_certificate
+from tests.support.clients import BlockingAio, OpenClient
+from tests.support.reference_server import ReferenceServer, reference_server
 
 
 @pytest.fixture(params=["blocking", "asyncio"])

@@ -22,9 +22,10 @@ from ruiji_client import (
     UnauthenticatedError,
     UnavailableError,
 )
-from support.certificates import Certificate
-from support.clients import OpenClient
-from support.reference_server import ReferenceServer, reference_server
+
+from tests.support.certificates import Certificate
+from tests.support.clients import OpenClient
+from tests.support.reference_server import ReferenceServer, reference_server
 
 NewCertificate = Callable[[str], Certificate]
 

@@ -19,9 +19,10 @@ from ruiji_client import (
     RuijiClient,
     UpsertOutcome,
 )
-from support.catalogues import png
-from support.clients import OpenClient
-from support.installations import INSTALLATIONS, Installation
+
+from tests.support.catalogues import png
+from tests.support.clients import OpenClient
+from tests.support.installations import INSTALLATIONS, Installation
 
 
 @pytest.fixture(scope="module", params=INSTALLATIONS)

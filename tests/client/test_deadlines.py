@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from ruiji_client import ClientSettings, DeadlineExceededError, Deadlines, Item, Price, RuijiClient
-from support.clients import OpenClient
-from support.reference_server import Fault, ReferenceServer
+
+from tests.support.clients import OpenClient
+from tests.support.reference_server import Fault, ReferenceServer
 
 PICTURE = b"\x89PNG"
 ITEM = Item(item_id="a", price=Price(amount_minor=1, currency_code="JPY"), picture_content=PICTURE)

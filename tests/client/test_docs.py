@@ -6,34 +6,27 @@ import re
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 from ruiji_client import Item, Price, RuijiClient
 from ruiji_server.domain.errors import Reason
-from support.catalogues import png
-from support.reference_server import ReferenceServer
+
+from tests.support.catalogues import png
+from tests.support.reference_server import ReferenceServer
 
 ROOT = Path(__file__).parents[2]
 TARGET = "localhost:50051"
 
 
-def examples() -> list[ParameterSet]:
-    pages = [ROOT / "client" / "README.md", ROOT / "docs" / "client.md"]
-    found = [
-        pytest.param(code, id=f"{page.parent.name}-{number}")
-        for page in pages
-        for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
-    ]
-    assert found
-    return found
+PAGES = (ROOT / "client" / "README.md", ROOT / "docs" / "client.md")
+EXAMPLES = {
+    f"{page.name}-{number}": code
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+}
 
 
-@pytest.mark.parametrize("code", examples())
+@pytest.mark.parametrize("code", EXAMPLES.values(), ids=EXAMPLES)
 def test_an_example_runs_as_it_stands(
-    code: str,
-    server: ReferenceServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    code: str, server: ReferenceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert TARGET in code
     monkeypatch.chdir(tmp_path)

@@ -8,8 +8,9 @@ import grpc
 import pytest
 import ruiji_client
 from ruiji_client import ClientSettings, ErrorDetail, RuijiClient, RuijiClientError
-from support.clients import OpenClient
-from support.reference_server import Fault, ReferenceServer
+
+from tests.support.clients import OpenClient
+from tests.support.reference_server import Fault, ReferenceServer
 
 CLASSES = {
     "INVALID_ARGUMENT": ruiji_client.InvalidArgumentError,

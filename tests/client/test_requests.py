@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_client import Item, Price, RuijiClient
-from support.reference_server import ENCODER_ID, ReferenceServer
+
+from tests.support.reference_server import ENCODER_ID, ReferenceServer
 
 PICTURE = b"\x89PNG and so on"
 

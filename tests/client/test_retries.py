@@ -9,8 +9,9 @@ import pytest
 from ruiji.v1 import catalog_pb2_grpc, recommendation_pb2_grpc
 from ruiji_client import ClientSettings, InternalError, Item, Price, Retries, RuijiClient, UnavailableError
 from ruiji_client._channel import RETRYABLE_CODES
-from support.clients import OpenClient
-from support.reference_server import Fault, ReferenceServer
+
+from tests.support.clients import OpenClient
+from tests.support.reference_server import Fault, ReferenceServer
 
 AWAY = Fault(grpc.StatusCode.UNAVAILABLE)
 QUICK = Retries(initial_backoff_s=0.01, max_backoff_s=0.02)

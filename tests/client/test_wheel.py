@@ -11,7 +11,8 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
-from support.reference_server import ReferenceServer
+
+from tests.support.reference_server import ReferenceServer
 
 CLIENT = Path(__file__).parents[2] / "client"
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ruiji_client import Item, Price, RuijiClient
-from support.catalogues import png
-from support.reference_server import reference_server
+
+from tests.support.catalogues import png
+from tests.support.reference_server import reference_server
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ def reference(_folder: Path) -> Iterator[Installation]:
 @contextmanager
 def product(folder: Path) -> Iterator[Installation]:
     """Ruiji's own server, in a process of its own."""
-    tests = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        [sys.executable, "-m", "support.product_process", str(folder)],
+        [sys.executable, "-m", "tests.support.product_process", str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(tests)},
+        env={**os.environ, "PYTHONPATH": str(root)},
     )
     with process:
         assert process.stdin is not None

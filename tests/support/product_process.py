@@ -1,4 +1,4 @@
-"""Ruiji's own server in a process of its own, over a small built catalogue: `python -m support.product_process FOLDER`.
+"""Ruiji's own server over a small built catalogue: `python -m tests.support.product_process FOLDER`.
 
 Prints its port, then serves until its standard input ends. A process, because a server and an asyncio client with an
 event loop each would share one gRPC poller.
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.services.server import Server, ServerSettings
-from support.catalogues import build, fill_store
+
+from tests.support.catalogues import build, fill_store
 
 ITEMS = 300
 

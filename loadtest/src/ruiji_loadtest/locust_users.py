@@ -1,0 +1,168 @@
+"""The users that Locust simulates, their options, and the verdict on a run; loaded by `locustfile`.
+
+Each user asks at a constant pace (constant_throughput) for items of Zipf popularity, as long as answers come in time.
+At saturation users wait for answers and the load sinks with the server; what visitors would feel then is for
+`ruiji_loadtest.open_loop` to say.
+
+A run fails (exit code 1) if any request failed, if the p99 was above `--max-p99-ms`, or if nothing was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from locust import User, constant_throughput, events, task
+from locust.env import Environment
+from locust.runners import WorkerRunner
+from ruiji_client import ClientSettings, RuijiClient, RuijiClientError
+
+from ruiji_loadtest.popularity import ItemIdsError, ZipfPopularity, read_item_ids
+
+_LOG = logging.getLogger(__name__)
+_DRAWN_AT_ONCE = 1024
+
+item_ids_of = functools.cache(read_item_ids)
+
+
+@functools.cache
+def _popularity(item_ids_file: str, exponent: float, seed: int) -> ZipfPopularity:
+    """One for all users, for it is as long as the catalogue."""
+    return ZipfPopularity(item_ids_of(Path(item_ids_file)), exponent=exponent, seed=seed)
+
+
+class SimilarItemsUser(User):
+    """A visitor who looks at listings, one after the other."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        options = environment.parsed_options
+        if options is None or not environment.host:
+            raise ValueError("--host is missing; give it as host:port")
+        number = next(self._numbers)
+        runner = environment.runner
+        worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+        self._rng = np.random.default_rng((options.seed, worker, number))
+        self._popularity = _popularity(options.item_ids, options.zipf_exponent, options.seed)
+        self._queries: Iterator[str] = iter(())
+        self._page_size: int = options.page_size
+        self._deadline_s: float = options.deadline_s
+        # gRPC gives channels with equal arguments one connection; the user agent makes them differ.
+        agent = f"ruiji-loadtest/{number % options.connections}"
+        # Retries would hide the failures that the test is there to find.
+        self._client = RuijiClient(ClientSettings(environment.host, retries=None, user_agent=agent))
+        self._pace = constant_throughput(options.requests_per_user)
+
+    def wait_time(self) -> float:
+        """Return how long to wait until the next request is due, in seconds."""
+        return self._pace(self)
+
+    @task
+    def similar_items(self) -> None:
+        """Ask for the items that look like one of them."""
+        query = self._next_query()
+        failure: RuijiClientError | None = None
+        answer_bytes = 0
+        started_s = time.perf_counter()
+        try:
+            page = self._client.similar_items(item_id=query, page_size=self._page_size, timeout_s=self._deadline_s)
+            answer_bytes = page.ByteSize()
+        except RuijiClientError as error:
+            failure = error
+        self.environment.events.request.fire(
+            request_type="grpc",
+            name="SimilarItems",
+            response_time=1000 * (time.perf_counter() - started_s),
+            response_length=answer_bytes,
+            exception=failure,
+            context=self.context(),
+        )
+
+    def on_stop(self) -> None:
+        """Close the channel."""
+        self._client.close()
+
+    def _next_query(self) -> str:
+        query = next(self._queries, None)
+        if query is None:
+            self._queries = iter(self._popularity.draw(_DRAWN_AT_ONCE, self._rng))
+            query = next(self._queries)
+        return query
+
+
+def _file_of_item_ids(text: str) -> str:
+    try:
+        item_ids_of(Path(text))
+    except ItemIdsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    # A string, for Locust sends the options to its workers as JSON.
+    return text
+
+
+def _at_least(lowest: float) -> Any:  # noqa: ANN401  (argparse's type of types)
+    def number(text: str) -> float:
+        value = float(text)
+        if not value >= lowest:
+            raise argparse.ArgumentTypeError(f"{text} is below {lowest:g}")
+        return value
+
+    return number
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # Locust leaves it untyped
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Ruiji", "What the users of SimilarItems ask. --host is host:port, in plaintext.")
+    group.add_argument(
+        "--item-ids",
+        type=_file_of_item_ids,
+        required=True,
+        metavar="FILE",
+        help="Item ids to ask for, one a line.",
+    )
+    group.add_argument(
+        "--max-p99-ms", type=_at_least(0), default=100.0, help="Fail if the p99 is above this. Default: 100."
+    )
+    group.add_argument(
+        "--requests-per-user", type=_at_least(0.001), default=10.0, help="Requests a second of each user. Default: 10."
+    )
+    group.add_argument("--page-size", type=int, default=20, help="Items on a page. Default: 20.")
+    group.add_argument("--deadline-s", type=_at_least(0.001), default=2.0, help="Deadline of a request. Default: 2.")
+    group.add_argument(
+        "--connections",
+        type=int,
+        default=4,
+        help="TCP connections that the users share. Each reaches one of several server processes. Default: 4.",
+    )
+    group.add_argument(
+        "--zipf-exponent", type=_at_least(0), default=1.0, help="Skew of popularity; 0 for none. Default: 1."
+    )
+    group.add_argument("--seed", type=int, default=0, help="Of which items are popular and drawn. Default: 0.")
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def _judge(environment: Environment, **_: object) -> None:
+    if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
+        return  # the master has everybody's numbers
+    total = environment.stats.total
+    limit_ms: float = environment.parsed_options.max_p99_ms
+    p99_ms = total.get_response_time_percentile(0.99) if total.num_requests else 0
+    failures = []
+    if total.num_requests == 0:
+        failures.append("nothing was measured")
+    if total.num_failures:
+        failures.append(f"{total.num_failures} of {total.num_requests} requests failed")
+    if p99_ms > limit_ms:
+        failures.append(f"p99 is {p99_ms} ms, above the limit of {limit_ms:g} ms")
+    for failure in failures:
+        _LOG.error("Load test failed: %s", failure)
+    if failures:
+        environment.process_exit_code = 1
