@@ -1,6 +1,6 @@
 """The users that Locust simulates, their options, and the verdict on a run; loaded by `locustfile`.
 
-Each user asks at a constant pace (constant_throughput) for items of Zipf popularity, as long as answers come in time.
+Each user asks at a constant pace for items of Zipf popularity, as long as answers come in time.
 At saturation users wait for answers and the load sinks with the server; what visitors would feel then is for
 `ruiji_loadtest.open_loop` to say.
 
@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import numpy as np
-from locust import User, constant_throughput, events, task
+from locust import User, events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
 from ruiji_client import ClientSettings, RuijiClient, RuijiClientError
@@ -60,11 +61,24 @@ class SimilarItemsUser(User):
         agent = f"ruiji-loadtest/{number % options.connections}"
         # Retries would hide the failures that the test is there to find.
         self._client = RuijiClient(ClientSettings(environment.host, retries=None, user_agent=agent))
-        self._pace = constant_throughput(options.requests_per_user)
+        self._interval_s = 1 / options.requests_per_user
+        self._due_s = 0.0
+
+    def on_start(self) -> None:
+        """Begin at a moment of its own.
+
+        Locust spawns users in batches. With its `constant_throughput` those of a batch would ask all at once, again and
+        again, and the latencies would be those of the queue they form.
+        """
+        phase_s = self._rng.uniform(0, self._interval_s)
+        self._due_s = time.perf_counter() + phase_s
+        gevent.sleep(phase_s)
 
     def wait_time(self) -> float:
-        """Return how long to wait until the next request is due, in seconds."""
-        return self._pace(self)
+        """Return the seconds until the next request is due; after a slow answer none catches up."""
+        now_s = time.perf_counter()
+        self._due_s = max(self._due_s + self._interval_s, now_s)
+        return self._due_s - now_s
 
     @task
     def similar_items(self) -> None:

@@ -104,9 +104,9 @@ def _saturate(load: Load, ids: tuple[str, ...], search: SaturationSearch, *, as_
 
 
 def _table(reports: list[OpenLoopReport]) -> Table:
-    names = ("offered/s", "answered/s", "errors", "p50", "p90", "p99", "p99.9", "sent late", "CPU")
+    names = ("offered/s", "answered/s", "errors", "p50", "p90", "p99", "p99.9", "late", "CPU")
     columns = [Column(name, justify="right", no_wrap=True) for name in names]
-    caption = "Latency in ms, from when each was due; sent late: p99 in ms; CPU: cores of the generator"
+    caption = "Latency in ms, from when each was due; late: p99 of sending, in ms; CPU: cores of the generator"
     table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, caption=caption)
     for report in reports:
         latency, lag = report.latency_ms, report.send_lag_ms
