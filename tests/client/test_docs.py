@@ -9,8 +9,7 @@ import pytest
 from ruiji_client import Item, Price, RuijiClient
 from ruiji_server.domain.errors import Reason
 
-from tests.support.catalogues import png
-from tests.support.reference_server import ReferenceServer
+from tests.support.reference_server import PICTURE_SIGNATURES, ReferenceServer
 
 ROOT = Path(__file__).parents[2]
 TARGET = "localhost:50051"
@@ -30,11 +29,13 @@ def test_an_example_runs_as_it_stands(
 ) -> None:
     assert TARGET in code
     monkeypatch.chdir(tmp_path)
-    Path("shoe.png").write_bytes(png())
+    Path("shoe.png").write_bytes(PICTURE_SIGNATURES[0])
     with RuijiClient(server.target) as client:
         price = Price(amount_minor=5000, currency_code="JPY")
         ids = ("item-00000", "item-00001", "item-00002")
-        client.upsert_items(Item(item_id=item_id, price=price, picture_content=png()) for item_id in ids)
+        client.upsert_items(
+            Item(item_id=item_id, price=price, picture_content=PICTURE_SIGNATURES[0]) for item_id in ids
+        )
     server.seen.clear()
     exec(compile(code.replace(TARGET, server.target), "example", "exec"), {"__name__": "__main__"})  # noqa: S102
     assert server.seen

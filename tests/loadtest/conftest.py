@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from ruiji_client import Item, Price, RuijiClient
 
-from tests.support.catalogues import png
-from tests.support.reference_server import ReferenceServer, reference_server
+from tests.support.reference_server import PICTURE_SIGNATURES, ReferenceServer, reference_server
 
 ITEM_IDS = tuple(f"item-{number}" for number in range(10))
 
@@ -20,7 +19,9 @@ def server() -> Iterator[ReferenceServer]:
     with reference_server() as running:
         with RuijiClient(running.target) as client:
             price = Price(amount_minor=1000, currency_code="JPY")
-            client.upsert_items(Item(item_id=item_id, price=price, picture_content=png()) for item_id in ITEM_IDS)
+            client.upsert_items(
+                Item(item_id=item_id, price=price, picture_content=PICTURE_SIGNATURES[0]) for item_id in ITEM_IDS
+            )
         running.seen.clear()
         yield running
 
