@@ -35,10 +35,11 @@ protos: $(VENV)/stubs/stamp ## Generate the client's stubs from the protos.
 check-protos: $(VENV)/stubs/stamp ## Fail if the committed stubs are not those of the protos.
 	rm -rf $(VENV)/stubs/generated && mkdir -p $(VENV)/stubs/generated
 	protos/generate $(VENV)/stubs/bin/python $(VENV)/stubs/generated
-	diff -r $(VENV)/stubs/generated/ruiji/v1 client/src/ruiji/v1 --exclude=__pycache__
+	diff -r $(VENV)/stubs/generated/ruiji/v1 client/src/ruiji/v1 --exclude=__pycache__ --exclude=py.typed
 
-loadtest: $(VENV)/development.stamp ## Load a demo server with Locust for half a minute.
-	$(BIN)/ruiji loadtest
+loadtest: $(VENV)/development.stamp ## Load a server on the demo's data, by Locust and by an open loop.
+	test -d demo-output/data || $(BIN)/ruiji demo
+	$(BIN)/ruiji loadtest --data demo-output/data
 
 demo-encoder: $(VENV)/development.stamp ## Train the encoder that ships with the demo (a quarter of an hour).
 	$(BIN)/ruiji encoder make-demo

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ruiji_cli import catalog, demo, encoder, index, serve, similar, triton, up, worker
+from ruiji_cli import catalog, demo, encoder, index, loadtest, serve, similar, triton, up, worker
 from ruiji_cli.config_file import defaults_from
 from ruiji_cli.console import OUT, set_up_logging
 from ruiji_cli.failures import explained_failures
@@ -33,6 +33,7 @@ app.command(name="serve")(serve.serve)
 app.command(name="similar")(similar.similar)
 app.command(name="up")(up.up)
 app.command(name="demo")(demo.demo)
+app.command(name="loadtest")(loadtest.loadtest)
 
 
 def _show_version(*, wanted: bool) -> None:
