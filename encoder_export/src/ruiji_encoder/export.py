@@ -1,0 +1,143 @@
+"""From a tower and its projection to an encoder artefact: `model.onnx` and `encoder.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ruiji_encoding.manifest import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    EncoderManifest,
+    Parity,
+    Precision,
+    encoder_id_of,
+    write_manifest,
+)
+from ruiji_encoding.pictures import PREPROCESSING
+
+from ruiji_encoder.checkpoints import weights_sha256
+from ruiji_encoder.errors import ExportError
+from ruiji_encoder.graph import PixelsToUnitVector
+from ruiji_encoder.onnx_files import quantise_onnx, write_onnx
+from ruiji_encoder.onnx_session import OnnxEncoder
+from ruiji_encoder.parity import BATCH_SIZES, measure_parity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from transformers import SiglipVisionModel
+
+    from ruiji_encoder.projection import Projection
+
+MIN_COSINE = {Precision.FP32: 0.9999, Precision.INT8: 0.99}
+"""The parity gate of each precision. Rounding costs fp32 some 1e-7; int8 keeps 0.995 and more on healthy towers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettings:
+    """How to export one encoder."""
+
+    name: str
+    """For people; two encoders may share it."""
+    checkpoint: str
+    """Hub name or folder name that the weights came from, for people."""
+    precision: Precision = Precision.FP32
+    """Of the tower's matrix products."""
+    min_cosine: float | None = None
+    """The parity gate; by default that of the precision in `MIN_COSINE`."""
+    parity_batch_sizes: tuple[int, ...] = BATCH_SIZES
+    """Batch sizes of the parity gate."""
+    replace: bool = False
+    """Whether an encoder that is already in the folder may be replaced."""
+
+
+def export_encoder(
+    folder: Path,
+    tower: SiglipVisionModel,
+    projection: Projection,
+    pictures: NDArray[np.uint8],
+    settings: ExportSettings,
+) -> EncoderManifest:
+    """Export, quantise if asked, measure parity, and only then let the artefact appear.
+
+    Everything is written beside the folder first. `encoder.json` arrives last, so a folder with one is complete.
+
+    Args:
+        folder: where `model.onnx` and `encoder.json` go; made if absent, other files in it are left alone.
+        tower: as `load_vision_tower` gives it.
+        projection: fitted on this tower's features.
+        pictures: real ones for the parity gate, shape (n, 256, 256, 3), uint8; as many as the largest batch.
+        settings: see there.
+
+    Raises:
+        ExportError: the folder holds an encoder already, or the graph cannot be written.
+        ParityError: the graph misses its gate; nothing is left behind.
+        ProjectionError: the projection belongs to another tower.
+    """
+    if (folder / MANIFEST_FILE).exists() and not settings.replace:
+        raise ExportError(f"{folder} holds an encoder already: choose another folder or allow it to be replaced")
+    if tower.config._attn_implementation != "eager":
+        raise ExportError("the tower's attention must be eager for export: load it with load_vision_tower")
+    module = PixelsToUnitVector(tower, projection)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+        aside = Path(name)
+        parity = _write_model(aside, module, pictures, settings)
+        manifest = _manifest(aside / MODEL_FILE, module, projection, parity, settings)
+        write_manifest(aside, manifest)
+        _publish(aside, folder)
+    return manifest
+
+
+def _write_model(
+    folder: Path, module: PixelsToUnitVector, pictures: NDArray[np.uint8], settings: ExportSettings
+) -> Parity:
+    model = folder / MODEL_FILE
+    if settings.precision is Precision.INT8:
+        fp32 = folder / "fp32.onnx"
+        write_onnx(module, fp32)
+        quantise_onnx(fp32, model)
+    else:
+        write_onnx(module, model)
+    limit = MIN_COSINE[settings.precision] if settings.min_cosine is None else settings.min_cosine
+    return measure_parity(
+        module, OnnxEncoder(model), pictures, min_cosine=limit, batch_sizes=settings.parity_batch_sizes
+    )
+
+
+def _manifest(
+    model: Path, module: PixelsToUnitVector, projection: Projection, parity: Parity, settings: ExportSettings
+) -> EncoderManifest:
+    weights, projected = weights_sha256(module.tower), projection.sha256()
+    with model.open("rb") as file:
+        model_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return EncoderManifest(
+        encoder_id=encoder_id_of(
+            weights_sha256=weights,
+            projection_sha256=projected,
+            preprocessing=PREPROCESSING,
+            precision=settings.precision,
+        ),
+        name=settings.name,
+        checkpoint=settings.checkpoint,
+        dimensions=projection.dimensions,
+        precision=settings.precision,
+        preprocessing=PREPROCESSING,
+        weights_sha256=weights,
+        projection_sha256=projected,
+        explained_variance=projection.explained_variance,
+        fitted_on=projection.fitted_on,
+        model_sha256=model_sha256,
+        parity=parity,
+    )
+
+
+def _publish(aside: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    for name in (MODEL_FILE, MANIFEST_FILE):
+        (aside / name).replace(folder / name)
