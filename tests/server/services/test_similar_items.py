@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 from collections.abc import AsyncIterator
@@ -17,12 +18,14 @@ from ruiji_client import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
+    ResourceExhaustedError,
     RuijiClientError,
     UnavailableError,
 )
 from ruiji_server.domain.items import ItemState
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.ranking.policy import RankingPolicy
+from ruiji_server.services.server import ServerSettings
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FailedTask, FinishedTask
 
@@ -315,9 +318,17 @@ async def test_an_embedding_counts_by_its_direction_alone(client, filled_store):
     assert orders[0] == orders[1] == orders[2]
 
 
-async def answered(client: AsyncRuijiClient, item_id: str):
-    import asyncio
+async def test_an_overloaded_server_says_so_and_answers_the_others(filled_store, generations):
+    settings = ServerSettings(address="127.0.0.1:0", drain_s=0.0, max_concurrent_rpcs=20)
+    async with served(filled_store.database, generations, settings=settings) as client:
+        calls = (client.similar_items(item_id="item-00042", timeout_s=30.0) for _ in range(300))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    refused_calls = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert {type(outcome) for outcome in refused_calls} <= {ResourceExhaustedError}
+    assert len(refused_calls) < 300
 
+
+async def answered(client: AsyncRuijiClient, item_id: str):
     for _ in range(200):
         try:
             return await client.similar_items(item_id=item_id)

@@ -65,6 +65,7 @@ class RecommendationServiceServicer(object):
         the wrong length or not finite or zero, a page size or ranking value out of range, or an unknown currency.
         Returns `UNAVAILABLE` if no generation is loaded yet; for a picture, also if Triton cannot be reached; for an
         item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
         Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

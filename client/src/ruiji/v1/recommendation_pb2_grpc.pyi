@@ -38,6 +38,7 @@ class RecommendationServiceStub:
     the wrong length or not finite or zero, a page size or ranking value out of range, or an unknown currency.
     Returns `UNAVAILABLE` if no generation is loaded yet; for a picture, also if Triton cannot be reached; for an
     item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
     Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
     """
 
@@ -67,6 +68,7 @@ class RecommendationServiceAsyncStub:
     the wrong length or not finite or zero, a page size or ranking value out of range, or an unknown currency.
     Returns `UNAVAILABLE` if no generation is loaded yet; for a picture, also if Triton cannot be reached; for an
     item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
     Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
     """
 
@@ -98,6 +100,7 @@ class RecommendationServiceServicer(metaclass=abc.ABCMeta):
         the wrong length or not finite or zero, a page size or ranking value out of range, or an unknown currency.
         Returns `UNAVAILABLE` if no generation is loaded yet; for a picture, also if Triton cannot be reached; for an
         item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
         Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
         """
 

@@ -56,6 +56,9 @@ class ServerSettings:
     """What callers must send as `authorization: Bearer ...`; None lets everyone in."""
     metrics_port: int | None = None
     """Prometheus metrics over HTTP; None for none."""
+    max_concurrent_rpcs: int = 500
+    """Calls under way at once; more are refused at once with RESOURCE_EXHAUSTED. gRPC itself begins to drop calls as
+    CANCELLED where about a thousand wait."""
     generation_poll_s: float = 1.0
     """How often the server looks for a newly published generation."""
     drain_s: float = 2.0
@@ -93,6 +96,7 @@ class Server:
         interceptors = [] if settings.token is None else [_TokenInterceptor(settings.token)]
         self._server = grpc.aio.server(
             interceptors=interceptors,
+            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
