@@ -1,4 +1,4 @@
-"""Catalogues in a real SQLite store, with embeddings that come from a formula instead of an encoder."""
+"""Catalogues in a real store, with embeddings that come from a formula instead of an encoder."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def catalogue_items(count: int, seed: int = 0) -> list[Item]:
     ]
 
 
-def fill_store(folder: Path, count: int, seed: int = 0) -> FilledStore:
-    """Make a store of `count` items, all embedded by `ENCODER_ID`."""
-    url = f"sqlite:///{folder / 'store.sqlite'}"
+def fill_store(folder: Path, count: int, seed: int = 0, url: str | None = None) -> FilledStore:
+    """Make a store of `count` items, all embedded by `ENCODER_ID`; in SQLite in the folder unless a URL is given."""
+    url = url or f"sqlite:///{folder / 'store.sqlite'}"
     database = open_database(url, create=True)
     items, vectors = catalogue_items(count, seed), clustered_vectors(count, seed)
     store = CatalogueStore(database)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from ruiji_server.domain.items import Item, ItemState, PictureContent, Price
 from ruiji_server.store.catalogue import CatalogueStore, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import open_database
-from ruiji_server.store.snapshot import open_snapshot
+from ruiji_server.store.feed import FeedReader
+from ruiji_server.store.snapshot import EmbeddedItem, open_snapshot
 
 from tests.support.catalogues import DIMENSIONS, ENCODER_ID, clustered_vectors
 
@@ -29,11 +29,14 @@ ITEMS = st.builds(
 VECTORS = dict(zip(["one", "two"], clustered_vectors(2), strict=True))
 
 
+def summary(item: EmbeddedItem) -> tuple[object, ...]:
+    return item.price_minor, item.currency, item.category_path, item.state, item.vector.tobytes()
+
+
 class StoreAgainstDictionary(RuleBasedStateMachine):
-    def __init__(self) -> None:
+    def __init__(self, new_store_url: Callable[[], str]) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.database = open_database(str(Path(self.folder.name) / "store.sqlite"), create=True)
+        self.database = open_database(new_store_url())
         self.store = CatalogueStore(self.database)
         self.tasks = EmbeddingTaskStore(self.database, ENCODER_ID)
         self.tasks.register_encoder("formula", DIMENSIONS)
@@ -41,10 +44,12 @@ class StoreAgainstDictionary(RuleBasedStateMachine):
         self.items: dict[str, Item] = {}
         self.embedded: dict[str, bytes] = {}
         self.last: tuple[str, list[Item]] | None = None
+        self.feed = FeedReader(self.database)
+        self.followed: dict[str, EmbeddedItem] = {}
+        self.position = 0
 
     def teardown(self) -> None:
         self.database.close()
-        self.folder.cleanup()
 
     @rule(batch=st.lists(ITEMS, min_size=1, max_size=4, unique_by=lambda item: item.item_id))
     def upsert(self, batch: list[Item]) -> None:
@@ -92,6 +97,17 @@ class StoreAgainstDictionary(RuleBasedStateMachine):
         )
         self.embedded.update({task.item_id: task.picture.content for task in claimed})
 
+    def follow(self) -> None:
+        while True:
+            changed, position = self.feed.changed_items(ENCODER_ID, self.position, limit=3)
+            if position == self.position:
+                return
+            self.position = position
+            for change in changed:
+                self.followed.pop(change.item_id, None)
+                if change.item is not None:
+                    self.followed[change.item_id] = change.item
+
     @invariant()
     def every_item_is_as_acknowledged(self) -> None:
         for item_id in "abcd":
@@ -99,15 +115,22 @@ class StoreAgainstDictionary(RuleBasedStateMachine):
             assert (stored.item if stored else None) == self.items.get(item_id)
 
     @invariant()
-    def each_item_is_embedded_or_waits(self) -> None:
+    def each_item_is_embedded_or_waits_and_the_feed_tells_the_same(self) -> None:
         current = {
             item_id for item_id, item in self.items.items() if self.embedded.get(item_id) == item.picture.content
         }
         with open_snapshot(self.database, ENCODER_ID) as snapshot:
             assert {item.item_id for item in snapshot.items()} == current
+            self.follow()
+            assert {item_id: summary(item) for item_id, item in self.followed.items()} == {
+                item.item_id: summary(item) for item in snapshot.items()
+            }
         # A picture that changed and changed back may wait without need, never the other way round.
         assert self.tasks.backlog().waiting >= len(self.items) - len(current)
 
 
-StoreAgainstDictionary.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
-TestStoreAgainstDictionary = StoreAgainstDictionary.TestCase
+def test_the_store_agrees_with_a_dictionary_whatever_the_order_of_calls(new_store_url):
+    run_state_machine_as_test(
+        lambda: StoreAgainstDictionary(new_store_url),
+        settings=settings(max_examples=15, stateful_step_count=15, deadline=None),
+    )

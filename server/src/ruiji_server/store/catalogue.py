@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, delete, func, select
 
-from ruiji_server.domain.errors import InvalidArgument, Reason
 from ruiji_server.domain.items import Item, ItemState, Picture, PictureContent, PictureUri, Price
+from ruiji_server.store.answers import Rejection, UpsertAnswer, UpsertKind, UpsertOutcome
+from ruiji_server.store.batches import apply_batch
+from ruiji_server.store.clock import now_us
+from ruiji_server.store.encoders import shared_encoder_ids
 from ruiji_server.store.engine import Database
-from ruiji_server.store.schema import (
-    applied_requests,
-    embedding_tasks,
-    embeddings,
-    encoders,
-    feed,
-    item_pictures,
-    items,
-)
+from ruiji_server.store.feed import append_changes, last_position
+from ruiji_server.store.locks import own_items
+from ruiji_server.store.requests import begin_request, end_request
+from ruiji_server.store.rows import WrittenMeanwhile
+from ruiji_server.store.schema import embedding_tasks, embeddings, encoders, item_pictures, items
 
-REQUEST_MEMORY_S = 7 * 24 * 3600
-"""How long a request id is remembered; the contract promises 24 hours."""
+__all__ = [
+    "CatalogueStore",
+    "EmbeddingStatus",
+    "Rejection",
+    "StoredItem",
+    "UpsertAnswer",
+    "UpsertKind",
+    "UpsertOutcome",
+]
 
-
-class UpsertKind(StrEnum):
-    """What became of an item of a batch."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """An item that was not taken, and why."""
-
-    item_id: str
-    reason: str
-    message: str
-    field: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpsertOutcome:
-    """What became of one item of a batch."""
-
-    item_id: str
-    kind: UpsertKind
-    rejection: Rejection | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UpsertAnswer:
-    """What became of a batch."""
-
-    outcomes: tuple[UpsertOutcome, ...]
-    """In the order of the batch."""
-    feed_position: int
-    """Whoever has read the feed up to here has seen the batch."""
-    replayed: bool = False
-    """The request had been applied before; this is the answer of then."""
+_ROUNDS: Final = 3
+"""Times that an upsert may meet another writer who is just making one of its items, before it asks to be alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +67,7 @@ class CatalogueStore:
         self._database = database
 
     def upsert(self, request_id: str, content_sha256: str, batch: Sequence[Item | Rejection]) -> UpsertAnswer:
-        """Apply a batch once, however often it is sent.
+        """Apply a batch once, however often it is sent, and whoever else writes the same items.
 
         Args:
             request_id: the caller's name for the batch.
@@ -110,36 +76,16 @@ class CatalogueStore:
 
         Raises:
             InvalidArgument: the request id belongs to another batch.
-            Unavailable, Overloaded: the store cannot take it now; nothing was written.
+            Unavailable, Overloaded: the store cannot take it now; nothing was written, or the request's answer did not
+                arrive. Sending the same request again is safe.
         """
-        with self._database.write() as connection:
-            known = connection.execute(
-                select(applied_requests.c.content_sha256, applied_requests.c.answer).where(
-                    applied_requests.c.request_id == request_id
-                )
-            ).one_or_none()
-            if known is not None:
-                if known.content_sha256 != content_sha256:
-                    raise InvalidArgument(
-                        Reason.REQUEST_ID_REUSED,
-                        f"request id {request_id!r} was used for another batch; choose a new one for each",
-                        field="request_id",
-                    )
-                return _answer_from_json(known.answer)
-            answer = self._apply(connection, batch)
-            now_us = _now_us()
-            connection.execute(
-                insert(applied_requests).values(
-                    request_id=request_id,
-                    content_sha256=content_sha256,
-                    answer=_answer_to_json(answer),
-                    applied_at_us=now_us,
-                )
-            )
-            connection.execute(
-                delete(applied_requests).where(applied_requests.c.applied_at_us < now_us - REQUEST_MEMORY_S * 1_000_000)
-            )
-            return answer
+        for _ in range(_ROUNDS):
+            try:
+                return self._upsert(request_id, content_sha256, batch)
+            except WrittenMeanwhile:
+                # Everything was rolled back; this time the other writer's items are there to be updated.
+                continue
+        return self._upsert(request_id, content_sha256, batch, alone=True)
 
     def delete(self, item_ids: Sequence[str]) -> tuple[list[bool], int]:
         """Delete items with their pictures, embeddings and tasks.
@@ -148,12 +94,19 @@ class CatalogueStore:
             For each id whether it was there, and the feed position after the deletion.
         """
         with self._database.write() as connection:
-            present = set(connection.scalars(select(items.c.item_id).where(items.c.item_id.in_(item_ids))))
-            for table in (items, item_pictures, embeddings, embedding_tasks):
-                connection.execute(delete(table).where(table.c.item_id.in_(present)))
-            gone = [item_id for item_id in dict.fromkeys(item_ids) if item_id in present]
-            _append_to_feed(connection, gone)
-            return [item_id in present for item_id in item_ids], _feed_position(connection)
+            present = list(
+                connection.scalars(
+                    select(items.c.item_id)
+                    .where(items.c.item_id.in_(item_ids))
+                    .order_by(items.c.item_id)
+                    .with_for_update()
+                )
+            )
+            if present:
+                _delete_rows(connection, present)
+                append_changes(connection, present)
+            gone = set(present)
+            return [item_id in gone for item_id in item_ids], last_position(connection)
 
     def get(self, item_id: str, *, include_picture: bool = False) -> StoredItem | None:
         """Return an item, or None if there is no such item."""
@@ -190,134 +143,33 @@ class CatalogueStore:
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(items)).scalar_one()
 
-    def _apply(self, connection: Connection, batch: Sequence[Item | Rejection]) -> UpsertAnswer:
-        wanted = [entry.item_id for entry in batch if isinstance(entry, Item)]
-        present = {row.item_id: row for row in connection.execute(select(items).where(items.c.item_id.in_(wanted)))}
-        outcomes: list[UpsertOutcome] = []
-        changed: list[tuple[Item, str, bool]] = []  # item, digest of its picture, whether that is new
-        for entry in batch:
-            if isinstance(entry, Rejection):
-                outcomes.append(UpsertOutcome(entry.item_id, UpsertKind.REJECTED, entry))
-                continue
-            row = present.get(entry.item_id)
-            if entry.picture is not None:
-                digest = entry.picture.digest()
-            elif row is not None:
-                digest = row.picture_sha256
-            else:
-                missing = Rejection(
-                    entry.item_id, Reason.PICTURE_MISSING, "a new item needs a picture", "picture_content"
-                )
-                outcomes.append(UpsertOutcome(entry.item_id, UpsertKind.REJECTED, missing))
-                continue
-            new_picture = row is None or digest != row.picture_sha256
-            if row is not None and not new_picture and _columns_of(entry).items() <= row._mapping.items():
-                outcomes.append(UpsertOutcome(entry.item_id, UpsertKind.UNCHANGED))
-                continue
-            outcomes.append(UpsertOutcome(entry.item_id, UpsertKind.CREATED if row is None else UpsertKind.UPDATED))
-            changed.append((entry, digest, new_picture))
-        self._write_changes(connection, changed)
-        return UpsertAnswer(tuple(outcomes), _feed_position(connection))
-
-    def _write_changes(self, connection: Connection, changed: Sequence[tuple[Item, str, bool]]) -> None:
-        if not changed:
-            return
-        positions = _append_to_feed(connection, [item.item_id for item, _, _ in changed])
-        now_us = _now_us()
-        new_pictures = [(item, digest) for item, digest, new_picture in changed if new_picture]
-        _replace(
-            connection,
-            items,
-            [
-                {
-                    "item_id": item.item_id,
-                    **_columns_of(item),
-                    "picture_sha256": digest,
-                    "picture_uri": item.picture.uri if isinstance(item.picture, PictureUri) else None,
-                    "feed_position": position,
-                    "updated_at_us": now_us,
-                }
-                for (item, digest, new_picture), position in zip(changed, positions, strict=True)
-                if new_picture
-            ],
-        )
-        _update_without_picture(
-            connection,
-            [
-                {"key": item.item_id, **_columns_of(item), "feed_position": position, "updated_at_us": now_us}
-                for (item, _, new_picture), position in zip(changed, positions, strict=True)
-                if not new_picture
-            ],
-        )
-        # A picture that moved from inline to a URI leaves no bytes behind.
-        moved = [item.item_id for item, _ in new_pictures if isinstance(item.picture, PictureUri)]
-        connection.execute(delete(item_pictures).where(item_pictures.c.item_id.in_(moved)))
-        _replace(
-            connection,
-            item_pictures,
-            [
-                {"item_id": item.item_id, "content": item.picture.content}
-                for item, _ in new_pictures
-                if isinstance(item.picture, PictureContent)
-            ],
-        )
-        encoder_ids = list(connection.scalars(select(encoders.c.encoder_id)))
-        _replace(
-            connection,
-            embedding_tasks,
-            [
-                {
-                    "encoder_id": encoder_id,
-                    "item_id": item.item_id,
-                    "picture_sha256": digest,
-                    "parked": False,
-                    "available_at_us": now_us,
-                    "attempts": 0,
-                    "reason": None,
-                    "message": None,
-                }
-                for encoder_id in encoder_ids
-                for item, digest in new_pictures
-            ],
-        )
+    def _upsert(
+        self, request_id: str, content_sha256: str, batch: Sequence[Item | Rejection], *, alone: bool = False
+    ) -> UpsertAnswer:
+        now = now_us()
+        with self._database.write() as connection:
+            before = begin_request(connection, request_id, content_sha256, now_us=now)
+            if before is not None:
+                return before
+            if alone:
+                own_items(connection)
+            answer = apply_batch(connection, batch, now_us=now)
+            end_request(connection, request_id, answer, now_us=now)
+            return answer
 
 
-def _columns_of(item: Item) -> dict[str, Any]:
-    return {
-        "title": item.title,
-        "price_minor": item.price.amount_minor,
-        "currency": item.price.currency,
-        "category_path": json.dumps(item.category_path, ensure_ascii=False),
-        "state": int(item.state),
-    }
-
-
-def _replace(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    statement = sqlite.insert(table)
-    keys = [column.name for column in table.primary_key]
-    values: dict[str, ColumnElement[Any]] = {
-        column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
-
-
-def _update_without_picture(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        columns: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "key"}
-        connection.execute(update(items).where(items.c.item_id == bindparam("key")).values(columns), rows)
-
-
-def _append_to_feed(connection: Connection, item_ids: Sequence[str]) -> list[int]:
-    if not item_ids:
-        return []
-    statement = insert(feed).returning(feed.c.position, sort_by_parameter_order=True)
-    return list(connection.scalars(statement, [{"item_id": item_id} for item_id in item_ids]))
-
-
-def _feed_position(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(feed.c.position), 0))).scalar_one())
+def _delete_rows(connection: Connection, item_ids: Sequence[str]) -> None:
+    encoder_ids = shared_encoder_ids(connection)
+    of_items = embedding_tasks.c.encoder_id.in_(encoder_ids) & embedding_tasks.c.item_id.in_(item_ids)
+    connection.execute(delete(items).where(items.c.item_id.in_(item_ids)))
+    connection.execute(delete(item_pictures).where(item_pictures.c.item_id.in_(item_ids)))
+    connection.execute(
+        delete(embeddings).where(embeddings.c.encoder_id.in_(encoder_ids), embeddings.c.item_id.in_(item_ids))
+    )
+    # A deletion locks rows in any order; workers hold tasks too.
+    in_order = (embedding_tasks.c.encoder_id, embedding_tasks.c.item_id)
+    connection.execute(select(*in_order).where(of_items).order_by(*in_order).with_for_update()).all()
+    connection.execute(delete(embedding_tasks).where(of_items))
 
 
 def _embedding_statuses(connection: Connection, item_id: str, picture_sha256: str) -> tuple[EmbeddingStatus, ...]:
@@ -349,24 +201,3 @@ def _embedding_statuses(connection: Connection, item_id: str, picture_sha256: st
         )
         for row in connection.execute(statement)
     )
-
-
-def _answer_to_json(answer: UpsertAnswer) -> str:
-    return json.dumps(asdict(answer), ensure_ascii=False)
-
-
-def _answer_from_json(text: str) -> UpsertAnswer:
-    raw = json.loads(text)
-    outcomes = tuple(
-        UpsertOutcome(
-            item_id=entry["item_id"],
-            kind=UpsertKind(entry["kind"]),
-            rejection=Rejection(**entry["rejection"]) if entry["rejection"] else None,
-        )
-        for entry in raw["outcomes"]
-    )
-    return UpsertAnswer(outcomes, raw["feed_position"], replayed=True)
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1_000

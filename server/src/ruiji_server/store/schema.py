@@ -1,4 +1,4 @@
-"""Tables of the item store.
+"""Tables of the item store, as the newest revision in `migrations/` leaves them.
 
 Times are microseconds since 1970 UTC. A deleted item leaves no row but its entry in the feed.
 """
@@ -19,25 +19,21 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_REVISION = "0002"
+"""The Alembic revision that makes these tables."""
 
 _NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
 metadata = MetaData(naming_convention=_NAMING)
 
 # SQLite numbers rows only where the key is INTEGER; PostgreSQL should count past 2^31.
 _FeedPosition = BigInteger().with_variant(Integer, "sqlite")
-
-store_properties = Table(
-    "store_properties",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
-)
+# Ids sort by their UTF-8 bytes, whatever the database's language. SQLite does so by itself.
+_ItemId = String(128).with_variant(String(128, collation="C"), "postgresql")
 
 items = Table(
     "items",
     metadata,
-    Column("item_id", String(128), primary_key=True),
+    Column("item_id", _ItemId, primary_key=True),
     Column("title", Text, nullable=False),
     Column("price_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
@@ -53,7 +49,7 @@ items = Table(
 item_pictures = Table(
     "item_pictures",
     metadata,
-    Column("item_id", String(128), primary_key=True),
+    Column("item_id", _ItemId, primary_key=True),
     Column("content", LargeBinary, nullable=False),
 )
 
@@ -61,7 +57,8 @@ feed = Table(
     "feed",
     metadata,
     Column("position", _FeedPosition, primary_key=True, autoincrement=True),
-    Column("item_id", String(128), nullable=False),
+    Column("item_id", _ItemId, nullable=False),
+    Column("encoder_id", String(64), comment="whose embedding is new; NULL where the item changed"),
     sqlite_autoincrement=True,  # or SQLite would give the number of a removed last row again
 )
 
@@ -72,13 +69,14 @@ encoders = Table(
     Column("name", Text, nullable=False),
     Column("dimensions", Integer, nullable=False),
     Column("registered_at_us", BigInteger, nullable=False),
+    Column("tasks_given_to", _ItemId, comment="items up to here have their tasks; NULL once all have"),
 )
 
 embeddings = Table(
     "embeddings",
     metadata,
     Column("encoder_id", String(64), primary_key=True),
-    Column("item_id", String(128), primary_key=True),
+    Column("item_id", _ItemId, primary_key=True),
     Column("picture_sha256", String(64), nullable=False, comment="of the picture that was embedded"),
     Column("vector", LargeBinary, nullable=False, comment="little-endian float32, unit length"),
     sqlite_with_rowid=False,
@@ -88,7 +86,7 @@ embedding_tasks = Table(
     "embedding_tasks",
     metadata,
     Column("encoder_id", String(64), primary_key=True),
-    Column("item_id", String(128), primary_key=True),
+    Column("item_id", _ItemId, primary_key=True),
     Column("picture_sha256", String(64), nullable=False),
     Column("parked", Boolean(create_constraint=False), nullable=False, default=False),
     Column("available_at_us", BigInteger, nullable=False, comment="end of the lease or of the pause before a retry"),

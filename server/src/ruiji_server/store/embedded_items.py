@@ -1,0 +1,70 @@
+"""Items with the embedding of their present picture: what an index holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select
+
+from ruiji_server.domain.items import ItemState
+from ruiji_server.store.schema import embeddings, encoders, items
+
+VECTOR_DTYPE = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedItem:
+    """What ranking and index need of an item."""
+
+    item_id: str
+    price_minor: int
+    currency: str
+    category_path: tuple[str, ...]
+    state: ItemState
+    vector: NDArray[np.float32]
+    """Shape (dimensions,), unit length."""
+
+
+class UnknownEncoder(LookupError):  # noqa: N818  (reads as what it says)
+    """The encoder was never registered with this store."""
+
+
+EMBEDDED_COLUMNS: Final[tuple[Column[Any], ...]] = (
+    items.c.item_id, items.c.price_minor, items.c.currency, items.c.category_path, items.c.state, embeddings.c.vector,
+)  # fmt: skip
+"""What `embedded_item` reads."""
+
+
+def embedded() -> ColumnElement[bool]:
+    """Return the condition under which an embedding is that of the item's present picture."""
+    return and_(items.c.item_id == embeddings.c.item_id, items.c.picture_sha256 == embeddings.c.picture_sha256)
+
+
+def embedded_item(row: Row[Any]) -> EmbeddedItem:
+    """Return the item in a row of `EMBEDDED_COLUMNS`."""
+    return EmbeddedItem(
+        item_id=row.item_id,
+        price_minor=row.price_minor,
+        currency=row.currency,
+        category_path=tuple(json.loads(row.category_path)),
+        state=ItemState(row.state),
+        vector=np.frombuffer(row.vector, dtype=VECTOR_DTYPE),
+    )
+
+
+def dimensions_of(connection: Connection, encoder_id: str) -> int:
+    """Return the length of an encoder's vectors.
+
+    Raises:
+        UnknownEncoder: no such encoder is registered.
+    """
+    dimensions: int | None = connection.execute(
+        select(encoders.c.dimensions).where(encoders.c.encoder_id == encoder_id)
+    ).scalar_one_or_none()
+    if dimensions is None:
+        raise UnknownEncoder(f"encoder {encoder_id} is not registered; run `ruiji worker` with it first")
+    return dimensions
