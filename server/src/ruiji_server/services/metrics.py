@@ -19,6 +19,8 @@ _WIDENINGS: Final = Counter("ruiji_search_widenings_total", "Searches repeated w
 _GENERATION_ITEMS: Final = Gauge("ruiji_generation_items", "Items in the generation that answers.")
 _GENERATION_RECALL: Final = Gauge("ruiji_generation_recall_at_20", "Its recall at 20 when it was built.")
 _GENERATION_FEED_POSITION: Final = Gauge("ruiji_generation_feed_position", "Feed position that it was built at.")
+_FEED_POSITION: Final = Gauge("ruiji_feed_position", "Feed position up to which changes are in the answers.")
+_CHANGED_ITEMS: Final = Gauge("ruiji_changed_items", "Items that changed since the generation was built.")
 _GENERATION_REACHABLE: Final = Gauge("ruiji_generation_reachable_share", "Share of its items that searches find.")
 
 
@@ -43,3 +45,9 @@ def observe_generation(*, items: int, recall_at_20: float, reachable_share: floa
     _GENERATION_RECALL.set(recall_at_20)
     _GENERATION_REACHABLE.set(reachable_share)
     _GENERATION_FEED_POSITION.set(feed_position)
+
+
+def observe_changes(*, feed_position: int, changed_items: int) -> None:
+    """Note how far changes are in the answers."""
+    _FEED_POSITION.set(feed_position)
+    _CHANGED_ITEMS.set(changed_items)

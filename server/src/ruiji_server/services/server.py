@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -90,7 +90,7 @@ class Server:
             triton: embeds query pictures; None refuses them.
         """
         self._settings = settings
-        self._serving = ServingGeneration(generations)
+        self._serving = ServingGeneration(generations, database)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
         self._stack = AsyncExitStack()
         interceptors = [] if settings.token is None else [_TokenInterceptor(settings.token)]
@@ -121,8 +121,8 @@ class Server:
         await self._health.set(_CATALOG, health_pb2.HealthCheckResponse.SERVING)
         await self._report(ready=ready)
         await self._server.start()
-        follower = asyncio.create_task(self._follow_generations())
-        self._stack.callback(follower.cancel)
+        for following in (self._follow_generations(), self._serving.follow_changes()):
+            self._stack.push_async_callback(_cancelled, asyncio.create_task(following))
         if self._settings.metrics_port is not None:
             metrics_server, _ = start_http_server(self._settings.metrics_port, addr="127.0.0.1")
             self._stack.callback(metrics_server.shutdown)
@@ -158,6 +158,12 @@ class Server:
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(_RECOMMENDATION, status)
         await self._health.set("", status)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 class _TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in grpc-stubs only
