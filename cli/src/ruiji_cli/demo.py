@@ -25,7 +25,7 @@ _PAGE_SIZE = 12
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo-output"),
-    items: Annotated[int, typer.Option(min=50, max=1_000_000, help="Items of the rendered catalogue.")] = 2_000,
+    items: Annotated[int, typer.Option(min=50, max=1_000_000, help="Items of the rendered catalogue.")] = 4_000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another catalogue.")] = 7,
     queries: Annotated[int, typer.Option(min=1, max=200, help="Items that similar ones are shown for.")] = 12,
     encoder: Annotated[Path | None, typer.Option(help="Encoder folder.  [default: the one that ships]")] = None,

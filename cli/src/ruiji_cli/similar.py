@@ -57,9 +57,9 @@ def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: 
         caption=f"generation {page.generation_id}, encoder {page.encoder_id}"
         + (", the catalogue has no more" if page.catalogue_exhausted else ""),
     )
-    table.add_column("item", no_wrap=True)
-    table.add_column("title", no_wrap=True, overflow="ellipsis", ratio=1)
-    for heading in ("price", "score", "cosine", "x price", "category"):
+    table.add_column("item", no_wrap=True, max_width=24)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", max_width=34)
+    for heading in ("price", "score", "cos", "×price", "cat"):
         table.add_column(heading, justify="right", no_wrap=True)
     for hit in page.items:
         item = items[hit.item_id]

@@ -13,7 +13,9 @@ from ruiji_demo.catalogue.items import DemoItem, item_id_of, render_item
 
 TABLE_FILE = "items.tsv"
 PICTURES_FOLDER = "images"
-COLUMNS = ("id", "title", "title_ja", "category_path", "price", "currency", "state", "image")
+COLUMNS = (
+    "id", "title", "title_ja", "category_path", "price", "currency", "state", "image", "colour", "pattern", "style",
+)  # fmt: skip
 PATH_SEPARATOR = " > "
 
 _PARALLEL_FROM = 400
@@ -93,6 +95,9 @@ def _row(item: DemoItem) -> tuple[str, ...]:
         item.currency,
         "sold" if item.sold else "on_sale",
         f"{PICTURES_FOLDER}/{item.item_id}.jpg",
+        item.attributes.colour,
+        item.attributes.pattern,
+        item.attributes.style,
     )
 
 
