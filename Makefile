@@ -65,7 +65,7 @@ $(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.tx
 $(VENV)/development.stamp: $(VENV)/serving.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	    --editable ./client --editable '.[server,triton,demo,encoder,loadtest,dev]'
+	    --editable ./client --editable '.[server,triton,demo,encoder,loadtest,postgresql,dev]'
 	touch $@
 
 # The generator lives apart: it needs older packages than everything else.
