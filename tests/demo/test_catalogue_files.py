@@ -10,18 +10,6 @@ from ruiji_demo.catalogue import render_catalogue, render_item
 
 HEADER = ["id", "title", "title_ja", "category_path", "price", "currency", "state", "image"]
 HEADER += ["colour", "pattern", "style"]
-    "id",
-    "title",
-    "title_ja",
-    "category_path",
-    "price",
-    "currency",
-    "state",
-    "image",
-    "colour",
-    "pattern",
-    "style",
-]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
