@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -53,14 +54,15 @@ def similar(
 def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: str) -> Table:
     """Return a page of similar items as a table; `items` has the listing of each by id."""
     table = Table(
+        box=SIMPLE_HEAD,
         title=f"similar to {escape(title)}",
         caption=f"generation {page.generation_id}, encoder {page.encoder_id}"
         + (", the catalogue has no more" if page.catalogue_exhausted else ""),
     )
-    table.add_column("item", no_wrap=True, max_width=24)
-    table.add_column("title", no_wrap=True, overflow="ellipsis", max_width=34)
-    for heading in ("price", "score", "cos", "×price", "cat"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("item", no_wrap=True, min_width=11, max_width=24)
+    table.add_column("title", no_wrap=True, overflow="ellipsis", max_width=23)
+    for heading in ("price", "score", "cos  ", "×price", "cat "):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
     for hit in page.items:
         item = items[hit.item_id]
         table.add_row(
