@@ -167,7 +167,7 @@ def test_every_domain_error_has_its_status():
         assert status_code(error).name == STATUS_NAMES[kind]
 
 
-async def test_health_follows_what_can_be_answered(database, tmp_path, generations):
+async def test_health_follows_what_can_be_answered(database, tmp_path, filled_store, generations):
     async def health(server, service: str) -> int:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             request = health_pb2.HealthCheckRequest(service=service)
@@ -178,8 +178,14 @@ async def test_health_follows_what_can_be_answered(database, tmp_path, generatio
         assert await health(server, "ruiji.v1.CatalogService") == serving_now
         assert await health(server, "ruiji.v1.RecommendationService") == not_serving
         assert await health(server, "") == not_serving
-    async with serving(database, generations) as server:
+    async with serving(filled_store.database, generations) as server:
         assert await health(server, "ruiji.v1.RecommendationService") == serving_now
+
+
+async def test_a_generation_of_another_store_is_not_served(database, generations, caplog):
+    async with serving(database, generations) as server, AsyncRuijiClient(f"127.0.0.1:{server.port}") as client:
+        assert not (await client.info()).HasField("generation")
+    assert "cannot be served" in caplog.text
 
 
 async def test_reflection_lists_the_services(database, generations):
@@ -194,9 +200,9 @@ async def test_reflection_lists_the_services(database, generations):
     assert {"ruiji.v1.RecommendationService", "ruiji.v1.CatalogService", "grpc.health.v1.Health"} <= names
 
 
-async def test_a_server_with_a_token_lets_only_those_in_who_know_it(database, generations):
+async def test_a_server_with_a_token_lets_only_those_in_who_know_it(filled_store, generations):
     settings = ServerSettings(address="127.0.0.1:0", token="open-sesame", drain_s=0.0)  # noqa: S106  (a test's token)
-    async with serving(database, generations, settings) as server:
+    async with serving(filled_store.database, generations, settings) as server:
         target = f"127.0.0.1:{server.port}"
         for token, allowed in (("open-sesame", True), ("guess", False), (None, False)):
             client_settings = ClientSettings(target, token=token, allow_token_over_plaintext=True, retries=None)
