@@ -68,6 +68,12 @@ def stubs_of(server_pid: int) -> list[int]:
     return found
 
 
+def regions_of(pid: int) -> set[str]:
+    """Return the shared-memory regions that a process maps: its own, whatever other servers run beside it."""
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    return {name for name in regions() if name in maps}
+
+
 def regions() -> set[str]:
     """Return the names of all shared memory regions that supervisors made."""
     return {path.name for path in SHARED_MEMORY.glob(f"{PREFIX}*")}

@@ -24,7 +24,7 @@ from ruiji_triton.supervisor import TritonSupervisor
 from tritonclient.utils import InferenceServerException
 
 from tests.support.tiny_encoder import write_tiny_encoder
-from tests.triton.helpers import embed, is_running, random_pixels, regions, stubs_of, wait_until
+from tests.triton.helpers import embed, is_running, random_pixels, regions, regions_of, stubs_of, wait_until
 
 pytestmark = [pytest.mark.triton, pytest.mark.usefixtures("triton_installed")]
 
@@ -91,7 +91,8 @@ def test_one_dead_instance_of_two_is_found(tmp_path: Path) -> None:
 def test_killed_server_comes_back_at_the_same_address(supervisor: TritonSupervisor) -> None:
     url, server = supervisor.url, _pid(supervisor)
     (stub,) = stubs_of(server)
-    left_behind = regions()
+    left_behind = regions_of(server)
+    assert left_behind
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: _answers(supervisor))
     assert supervisor.url == url
@@ -170,7 +171,8 @@ def test_killed_supervisor_takes_its_server_along_and_the_next_one_cleans_up(
 ) -> None:
     with _foreground(repositories) as (process, _, server):
         processes = [server, *stubs_of(server)]
-        left_behind = regions()
+        left_behind = regions_of(server)
+        assert left_behind
         process.kill()
         process.wait()
         wait_until(lambda: not any(is_running(pid) for pid in processes))
