@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +25,8 @@ from ruiji_cli.options import (
     generations_folder,
     store_url,
 )
+
+_SWITCH_INTERVAL_S = 2e-4
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +82,11 @@ def serve(
 
 def run(settings: ServerSettings, store: str, generations: Path, pictures: Path | None, triton_url: str | None) -> None:
     """Serve in this process until SIGTERM or SIGINT, then drain."""
+    # Before numpy is first imported. A page takes products of a few hundred rows: a second thread costs more than it
+    # brings, and takes the core from another request.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # The feed is read by a thread; the event loop should not wait the default 5 ms to get its turn back.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     import uvloop
 
     def ready(server: Server) -> None:
