@@ -20,7 +20,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 _ROLE = "ruiji"
 _START_S = 60.0
@@ -70,30 +69,15 @@ class PostgresqlServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        settings = {
-            "listen_addresses": "",
-            "unix_socket_directories": str(self._folder),
-            "fsync": "on" if self._fsync else "off",
-            "full_page_writes": "on" if self._fsync else "off",
-            "shared_buffers": "64MB",
-            "max_connections": "60",
-        }
-        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self._folder / "data", *options],
-                user=self._user, cwd=self._folder, stdout=log, stderr=log, env=_clean_environment(),
-            )  # fmt: skip
         deadline = time.monotonic() + _START_S
-        while True:
-            try:
-                self._administrate("SELECT 1")
-            except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL does not start:\n{self.log()}") from None
-                time.sleep(0.05)
-            else:
-                return
+        self._process = self._spawn()
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start:\n{self.log()}")
+            if self._process.poll() is not None:
+                # The last children of a server that was killed may still be about to end.
+                self._process = self._spawn()
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """End every process of the server at once, as a crash does."""
@@ -103,22 +87,16 @@ class PostgresqlServer:
         self._process.wait()
 
     def stop(self) -> None:
-        """End the server, and the connections to it."""
+        """End the server for good: it writes nothing more to its files."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(_START_S)
 
-    def create_database(self, template: str = "template0") -> str:
+    def create_database(self) -> str:
         """Make a database and return its URL."""
         name = f"store_{next(self._databases)}"
-        self._administrate(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        self._administrate(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
-
-    def drop_database(self, url: str) -> None:
-        """Remove a database that nobody is connected to."""
-        self._administrate(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database_name(url))))
 
     def url(self, database: str) -> str:
         """Return the URL of a database."""
@@ -128,18 +106,37 @@ class PostgresqlServer:
         """Return what the server wrote."""
         return (self._folder / "log").read_text(errors="replace")
 
-    def _administrate(self, statement: str | sql.Composed) -> None:
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        durable = "on" if self._fsync else "off"
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._folder),
+            "fsync": durable,
+            "full_page_writes": durable,
+            "shared_buffers": "64MB",
+            "max_connections": "60",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._folder / "data", *options],
+                user=self._user, cwd=self._folder, stdout=log, stderr=log, env=_clean_environment(),
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        try:
+            self._administrate("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _administrate(self, statement: str) -> None:
         with psycopg.connect(host=str(self._folder), user=_ROLE, dbname="postgres", autocommit=True) as connection:
-            connection.execute(statement)
+            connection.execute(statement.encode())
 
     def _icu_collation(self) -> list[str]:
         usage = subprocess.run([self._binaries / "initdb", "--help"], capture_output=True, text=True, check=True)
         return ["--locale-provider", "icu", "--icu-locale", "en-US"] if "--icu-locale" in usage.stdout else []
-
-
-def database_name(url: str) -> str:
-    """Return the name of the database in a URL that `PostgresqlServer` gave."""
-    return url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager

@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 from ruiji_server.store.engine import Database, open_database
+from ruiji_server.store.schema import metadata
 
-from tests.support.postgresql import PostgresqlServer, database_name, postgresql_server
+from tests.support.postgresql import PostgresqlServer, postgresql_server
 
 __all__ = ["postgresql_server"]
 
@@ -17,17 +20,28 @@ NewUrl = Callable[[], str]
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: PostgresqlServer) -> str:
-    """The name of a database with an empty store, to be copied."""
+def postgresql_store_url(postgresql_server: PostgresqlServer) -> str:
+    """The URL of the one store in PostgreSQL that tests use after each other."""
     url = postgresql_server.create_database()
     open_database(url, create=True).close()
-    return database_name(url)
+    return url
 
 
 @pytest.fixture
-def new_postgresql_url(postgresql_server: PostgresqlServer, postgresql_template: str) -> NewUrl:
-    """Makes empty stores in PostgreSQL."""
-    return lambda: postgresql_server.create_database(postgresql_template)
+def new_postgresql_url(postgresql_store_url: str) -> NewUrl:
+    """Makes an empty store in PostgreSQL, one at a time: emptying is quicker than making another database."""
+
+    def new_url() -> str:
+        with psycopg.connect(postgresql_store_url) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            tables = sql.SQL(", ").join(sql.Identifier(name) for name in metadata.tables)
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+        return postgresql_store_url
+
+    return new_url
 
 
 @pytest.fixture

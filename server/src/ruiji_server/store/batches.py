@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from ruiji_server.domain.errors import Reason
 from ruiji_server.domain.items import Item, PictureContent, PictureUri
 from ruiji_server.store.answers import Rejection, UpsertAnswer, UpsertKind, UpsertOutcome
-from ruiji_server.store.encoders import shared_encoder_ids
+from ruiji_server.store.encoders import encoder_ids
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.rows import insert_rows, upsert_rows
 from ruiji_server.store.schema import embedding_tasks, item_pictures, items
@@ -67,8 +67,8 @@ def apply_batch(connection: Connection, batch: Sequence[Item | Rejection], *, no
         outcomes.append(UpsertOutcome(entry.item_id, kind))
         if kind != UpsertKind.UNCHANGED:
             changes.append(change)
-    _write(connection, sorted(changes, key=lambda change: change.item.item_id), now_us)
-    return UpsertAnswer(tuple(outcomes), last_position(connection))
+    positions = _write(connection, sorted(changes, key=lambda change: change.item.item_id), now_us)
+    return UpsertAnswer(tuple(outcomes), max(positions.values()) if positions else last_position(connection))
 
 
 def _lock_items(connection: Connection, batch: Sequence[Item | Rejection]) -> dict[str, Row[Any]]:
@@ -77,9 +77,9 @@ def _lock_items(connection: Connection, batch: Sequence[Item | Rejection]) -> di
     return {row.item_id: row for row in connection.execute(statement)}
 
 
-def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> None:
+def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> dict[str, int]:
     if not changes:
-        return
+        return {}
     created = [change for change in changes if change.before is None]
     updated = [change for change in changes if change.before is not None]
     repictured = [change for change in updated if change.new_picture]
@@ -95,6 +95,7 @@ def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> N
             statement.values({name: bindparam(name) for name in names}),
             [{**_row(change, positions, now_us), "key": change.item.item_id} for change in updated],
         )
+    return positions
 
 
 def _write_pictures(connection: Connection, created: Sequence[_Change], repictured: Sequence[_Change]) -> None:
@@ -109,7 +110,7 @@ def _write_pictures(connection: Connection, created: Sequence[_Change], repictur
 def _write_tasks(
     connection: Connection, created: Sequence[_Change], repictured: Sequence[_Change], now_us: int
 ) -> None:
-    for encoder_id in shared_encoder_ids(connection):
+    for encoder_id in encoder_ids(connection):
         insert_rows(connection, embedding_tasks, [_task_row(encoder_id, change, now_us) for change in created])
         upsert_rows(connection, embedding_tasks, [_task_row(encoder_id, change, now_us) for change in repictured])
 

@@ -13,7 +13,7 @@ from ruiji_server.domain.items import Item, ItemState, Picture, PictureContent, 
 from ruiji_server.store.answers import Rejection, UpsertAnswer, UpsertKind, UpsertOutcome
 from ruiji_server.store.batches import apply_batch
 from ruiji_server.store.clock import now_us
-from ruiji_server.store.encoders import shared_encoder_ids
+from ruiji_server.store.encoders import encoder_ids
 from ruiji_server.store.engine import Database
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.locks import own_items
@@ -159,13 +159,11 @@ class CatalogueStore:
 
 
 def _delete_rows(connection: Connection, item_ids: Sequence[str]) -> None:
-    encoder_ids = shared_encoder_ids(connection)
-    of_items = embedding_tasks.c.encoder_id.in_(encoder_ids) & embedding_tasks.c.item_id.in_(item_ids)
+    known = encoder_ids(connection)
+    of_items = embedding_tasks.c.encoder_id.in_(known) & embedding_tasks.c.item_id.in_(item_ids)
     connection.execute(delete(items).where(items.c.item_id.in_(item_ids)))
     connection.execute(delete(item_pictures).where(item_pictures.c.item_id.in_(item_ids)))
-    connection.execute(
-        delete(embeddings).where(embeddings.c.encoder_id.in_(encoder_ids), embeddings.c.item_id.in_(item_ids))
-    )
+    connection.execute(delete(embeddings).where(embeddings.c.encoder_id.in_(known), embeddings.c.item_id.in_(item_ids)))
     # A deletion locks rows in any order; workers hold tasks too.
     in_order = (embedding_tasks.c.encoder_id, embedding_tasks.c.item_id)
     connection.execute(select(*in_order).where(of_items).order_by(*in_order).with_for_update()).all()

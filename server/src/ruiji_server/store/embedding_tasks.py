@@ -84,8 +84,9 @@ class EmbeddingTaskStore:
         now = now_us()
         is_due = and_(self._mine, embedding_tasks.c.parked.is_(False), embedding_tasks.c.available_at_us <= now)
         with self._database.read() as connection:
-            # An idle worker asks often; it should not take the writers' lock each time.
-            if connection.execute(select(literal(1)).where(is_due).limit(1)).first() is None:
+            # An idle worker asks often; it should not take the writers' lock each time. The order is the index's.
+            first_due = select(literal(1)).where(is_due).order_by(embedding_tasks.c.available_at_us).limit(1)
+            if connection.execute(first_due).first() is None:
                 return []
         due = (
             select(embedding_tasks.c.item_id)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, literal, select, update
 
 from ruiji_server.store.clock import now_us
 from ruiji_server.store.engine import Database
-from ruiji_server.store.locks import own_encoders, share_encoders
+from ruiji_server.store.locks import own_items
 from ruiji_server.store.rows import insert_missing, insert_missing_from
 from ruiji_server.store.schema import embedding_tasks, encoders, items
 
@@ -47,49 +47,61 @@ def register_encoder(database: Database, encoder_id: str, name: str, dimensions:
         "registered_at_us": now_us(),
         "tasks_given_to": "",
     }
-    with database.write() as connection:
-        # Writers either know the encoder from now on, or have committed: their items are found below.
-        own_encoders(connection)
-        insert_missing(connection, encoders, row)
+    with database.read() as connection:
+        known = encoder_id in encoder_ids(connection)
+    if not known:
+        with database.write() as connection:
+            # Who writes items has committed by now, and the items are found below; or waits, and will know the encoder.
+            own_items(connection)
+            insert_missing(connection, encoders, row)
     while _give_tasks(database, encoder_id):
         pass
 
 
-def shared_encoder_ids(connection: Connection) -> list[str]:
-    """Return the ids of all encoders in their order, and let none be registered until the transaction ends."""
-    share_encoders(connection)
+def encoder_ids(connection: Connection) -> list[str]:
+    """Return the ids of all encoders in their order.
+
+    A transaction that has locked an item, or looked for one to lock, can rely on them until it ends: see
+    `register_encoder`.
+    """
     return list(connection.scalars(select(encoders.c.encoder_id).order_by(encoders.c.encoder_id)))
 
 
 def _give_tasks(database: Database, encoder_id: str) -> bool:
     """Give tasks for the next items; return whether there may be more."""
+    this = encoders.c.encoder_id == encoder_id
     with database.write() as connection:
-        this = encoders.c.encoder_id == encoder_id
-        given_to = connection.execute(select(encoders.c.tasks_given_to).where(this).with_for_update()).scalar_one()
+        given_to = connection.execute(select(encoders.c.tasks_given_to).where(this)).scalar_one()
         if given_to is None:
             return False
         after = items.c.item_id > given_to
         page = select(items.c.item_id).where(after).order_by(items.c.item_id).limit(_TASKS_AT_ONCE).subquery()
         last = connection.execute(select(func.max(page.c.item_id))).scalar_one()
-        connection.execute(update(encoders).where(this).values(tasks_given_to=last))
-        if last is None:
-            return False
-        # Locked, or a deletion or a new picture could come between reading the item and writing its task.
-        locked = (
-            select(items.c.item_id, items.c.picture_sha256)
-            .where(after, items.c.item_id <= last)
-            .order_by(items.c.item_id)
-            .with_for_update(read=True)
-            .subquery()
-        )
-        tasks = select(
-            literal(encoder_id).label("encoder_id"),
-            locked.c.item_id,
-            locked.c.picture_sha256,
-            literal(value=False).label("parked"),
-            literal(now_us()).label("available_at_us"),
-            literal(0).label("attempts"),
-        )
-        # A writer who knows the encoder may have given the task already.
-        insert_missing_from(connection, embedding_tasks, tasks)
+        if last is not None:
+            _give_tasks_between(connection, encoder_id, given_to, last)
+        # Last, for items are locked before encoders. Another worker may have given these tasks meanwhile.
+        moved = update(encoders).where(this, encoders.c.tasks_given_to == given_to).values(tasks_given_to=last)
+        if connection.execute(moved).rowcount == 0:
+            connection.rollback()
         return True
+
+
+def _give_tasks_between(connection: Connection, encoder_id: str, after: str, last: str) -> None:
+    # Locked, or a deletion or a new picture could come between reading an item and writing its task.
+    locked = (
+        select(items.c.item_id, items.c.picture_sha256)
+        .where(items.c.item_id > after, items.c.item_id <= last)
+        .order_by(items.c.item_id)
+        .with_for_update(read=True)
+        .subquery()
+    )
+    tasks = select(
+        literal(encoder_id).label("encoder_id"),
+        locked.c.item_id,
+        locked.c.picture_sha256,
+        literal(value=False).label("parked"),
+        literal(now_us()).label("available_at_us"),
+        literal(0).label("attempts"),
+    )
+    # A writer who knows the encoder may have given the task already.
+    insert_missing_from(connection, embedding_tasks, tasks)

@@ -3,7 +3,7 @@
 SQLite needs none of them: its writers take turns from BEGIN IMMEDIATE on. On PostgreSQL writers work side by side and
 every transaction takes what it needs in this order, so that no two can wait for each other:
 
-    request id  ->  rows of items, by id  ->  encoders  ->  other rows, by encoder and id  ->  feed
+    request id  ->  rows of items, by id  ->  other rows, by encoder and id  ->  feed
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FEED_STALL_S = 5.0
 """A writer that stops between numbering its changes and committing is cut off after this long."""
 
 _NAMESPACE = 0x7275696A  # "ruij": keeps clear of other users of advisory locks in the same database
-_FEED, _ENCODERS, _SCHEMA = 1, 2, 3
+_FEED, _SCHEMA = 1, 2
 
 # Evaluated from left to right. Announcing costs nothing more: PostgreSQL lets commits that notify take turns anyway.
 _LOCK_FEED = text(
@@ -34,24 +34,12 @@ def lock_feed(connection: Connection) -> None:
 
 
 def own_items(connection: Connection) -> None:
-    """Wait until nobody else writes or locks an item, and let nobody do so until this transaction ends.
+    """Wait until nobody else writes or locks items, and let nobody do so until this transaction ends.
 
-    Readers go on. Call it before any item is locked.
+    Readers go on. Only for what is rare and short; call it before any item is locked.
     """
     if _is_postgresql(connection):
         connection.exec_driver_sql(f"LOCK TABLE {items.name} IN EXCLUSIVE MODE")
-
-
-def share_encoders(connection: Connection) -> None:
-    """Let no encoder be registered until this transaction ends."""
-    if _is_postgresql(connection):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({_NAMESPACE}, {_ENCODERS})")
-
-
-def own_encoders(connection: Connection) -> None:
-    """Wait until nobody shares the encoders, and let nobody do so until this transaction ends."""
-    if _is_postgresql(connection):
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NAMESPACE}, {_ENCODERS})")
 
 
 def own_schema(connection: Connection) -> None:

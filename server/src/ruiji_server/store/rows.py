@@ -52,7 +52,8 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     if not rows:
         return
     try:
-        if connection.dialect.name == "postgresql":
+        # Half the exchanges that COPY needs, which counts for one row; for a hundred COPY is several times faster.
+        if connection.dialect.name == "postgresql" and len(rows) > 1:
             _copy(connection, table, rows)
         else:
             connection.execute(insert(table), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Connection, func, select
 
@@ -25,7 +26,7 @@ __all__ = ["EmbeddedItem", "Snapshot", "UnknownEncoder", "open_snapshot"]
 _ROWS_AT_ONCE = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """The items that one encoder has embedded, at one feed position."""
 
@@ -35,9 +36,9 @@ class Snapshot:
     _connection: Connection
     _encoder_id: str
 
-    @property
+    @cached_property
     def count(self) -> int:
-        """How many items there are. Counted anew each time, which takes a while where they are many."""
+        """How many items there are. Counted when first asked for, which takes a while where they are many."""
         return self._connection.execute(
             select(func.count())
             .select_from(embeddings)
