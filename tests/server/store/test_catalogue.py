@@ -6,6 +6,9 @@ from ruiji_server.domain.items import ItemState, PictureContent, PictureUri, Pri
 from ruiji_server.store.catalogue import CatalogueStore, Rejection, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database, open_database
+from ruiji_server.store.requests import REQUEST_MEMORY_S
+from ruiji_server.store.schema import applied_requests
+from sqlalchemy import update
 
 from tests.support.catalogues import ENCODER_ID, an_item, png
 
@@ -114,3 +117,16 @@ def test_what_was_acknowledged_is_there_for_another_process(store, store_url):
     other = open_database(store_url)
     assert CatalogueStore(other).get("a") is not None
     other.close()
+
+
+def test_a_request_is_forgotten_when_it_is_too_old_to_be_repeated(store, database):
+    store.upsert("old", "", [an_item("a")])
+    store.upsert("recent", "", [an_item("b")])
+    with database.write() as connection:
+        long_ago = applied_requests.c.applied_at_us - (REQUEST_MEMORY_S + 1) * 1_000_000
+        connection.execute(
+            update(applied_requests).where(applied_requests.c.request_id == "old").values(applied_at_us=long_ago)
+        )
+    store.upsert("another", "", [an_item("c")])
+    assert store.upsert("recent", "", [an_item("b")]).replayed
+    assert not store.upsert("old", "", [an_item("a")]).replayed

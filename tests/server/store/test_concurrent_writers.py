@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ruiji_server.domain.errors import Reason
 from ruiji_server.domain.items import Item, PictureContent, Price
+from ruiji_server.store import catalogue
 from ruiji_server.store import encoders as encoder_module
 from ruiji_server.store.catalogue import CatalogueStore, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FailedTask, FinishedTask
@@ -142,7 +143,11 @@ def test_a_request_that_comes_several_times_at_once_is_applied_once(database, wr
     assert {outcome.kind for outcome in answers[0].outcomes} == {UpsertKind.CREATED}
 
 
-def test_items_that_several_writers_make_at_once_are_made_by_one_and_updated_by_the_others(database, writers):
+@pytest.mark.parametrize("rounds", [3, 0], ids=["side by side", "one alone after the other"])
+def test_items_that_several_writers_make_at_once_are_made_by_one_and_updated_by_the_others(
+    database, writers, rounds, monkeypatch
+):
+    monkeypatch.setattr(catalogue, "_ROUNDS", rounds)
     store = CatalogueStore(database)
 
     def write(number: int) -> list[UpsertKind]:
