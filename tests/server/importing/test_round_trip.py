@@ -22,8 +22,8 @@ COLUMNS = ("id", "title", "category_path", "price", "currency", "state")
 
 
 def texts(max_size: int, *, without: str = "") -> st.SearchStrategy[str]:
-    """Text that keeps its ends when blanks are stripped."""
-    characters = st.characters(exclude_categories=["Cs"], exclude_characters=without)
+    """Text that keeps its ends when blanks are stripped; NUL is refused at the door."""
+    characters = st.characters(exclude_categories=["Cs"], exclude_characters=without + "\0")
     return st.text(characters, max_size=max_size).map(str.strip)
 
 

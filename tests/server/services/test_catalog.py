@@ -85,6 +85,9 @@ REJECTED = {
     "17 levels": ({"category_path": ["x"] * 17}, "CATEGORY_PATH_INVALID", "category_path"),
     "empty name": ({"category_path": ["x", ""]}, "CATEGORY_PATH_INVALID", "category_path[1]"),
     "title": ({"title": "x" * 1_001}, "TITLE_TOO_LONG", "title"),
+    "NUL in title": ({"title": "a\0b"}, "TITLE_INVALID", "title"),
+    "NUL in category": ({"category_path": ["a\0b"]}, "CATEGORY_PATH_INVALID", "category_path[0]"),
+    "NUL in uri": ({"picture_uri": "file:///a%00b"}, "PICTURE_URI_INVALID", "picture_uri"),
     "state": ({"state": 9}, "ITEM_STATE_INVALID", "state"),
     "picture": ({"picture_content": b"<html>"}, "PICTURE_UNREADABLE", "picture_content"),
     "no picture": ({"picture_content": None}, "PICTURE_MISSING", "picture_content"),
@@ -142,6 +145,7 @@ async def test_get_item_says_how_far_each_encoder_is(client, database):
     [
         ({"items": [listing()]}, "REQUEST_ID_INVALID", "request_id"),
         ({"request_id": "x" * 65, "items": [listing()]}, "REQUEST_ID_INVALID", "request_id"),
+        ({"request_id": "a\0b", "items": [listing()]}, "REQUEST_ID_INVALID", "request_id"),
         ({"request_id": "r"}, "BATCH_EMPTY", "items"),
         ({"request_id": "r", "items": [Item(item_id="a")] * 501}, "BATCH_TOO_LARGE", "items"),
     ],

@@ -84,6 +84,9 @@ def check_item(item: Item, *, field: str = "") -> None:
             f"title has {len(item.title)} characters; at most {limits.MAX_TITLE_CHARS} are accepted",
             field=f"{prefix}title",
         )
+    if "\0" in item.title:
+        # PostgreSQL stores no text with it.
+        raise InvalidArgument(Reason.TITLE_INVALID, "title contains a NUL character", field=f"{prefix}title")
     check_price(item.price, field=f"{prefix}price")
     check_category_path(item.category_path, field=f"{prefix}category_path")
 
@@ -133,6 +136,10 @@ def check_category_path(path: tuple[str, ...], *, field: str = "category_path") 
             field=field,
         )
     for index, name in enumerate(path):
+        if "\0" in name:
+            raise InvalidArgument(
+                Reason.CATEGORY_PATH_INVALID, "category name contains a NUL character", field=f"{field}[{index}]"
+            )
         if not 1 <= len(name) <= limits.MAX_CATEGORY_NAME_CHARS:
             raise InvalidArgument(
                 Reason.CATEGORY_PATH_INVALID,

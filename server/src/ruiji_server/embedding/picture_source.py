@@ -48,6 +48,8 @@ class PictureSource:
             raise PictureUnreachable(f"{picture.uri} cannot be read: {error.strerror}") from error
 
     def _path(self, uri: str) -> Path:
+        if "\0" in uri or "%00" in uri:
+            raise ValueError("the URI contains a NUL character")
         parts = urlsplit(uri)
         if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
             raise ValueError(f"{uri[:200]!r} is not a file: URI")

@@ -44,10 +44,10 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
         self, request: catalog_pb2.UpsertItemsRequest, _context: Context
     ) -> catalog_pb2.UpsertItemsResponse:
         """Apply a batch, durably, before answering."""
-        if not 1 <= len(request.request_id) <= limits.MAX_REQUEST_ID_CHARS:
+        if not 1 <= len(request.request_id) <= limits.MAX_REQUEST_ID_CHARS or "\0" in request.request_id:
             raise InvalidArgument(
                 Reason.REQUEST_ID_INVALID,
-                f"request_id must have 1 to {limits.MAX_REQUEST_ID_CHARS} characters; a UUID does",
+                f"request_id must have 1 to {limits.MAX_REQUEST_ID_CHARS} characters, none of them NUL; a UUID does",
                 field="request_id",
             )
         _check_batch_size(len(request.items), field="items")
