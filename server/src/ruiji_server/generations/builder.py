@@ -66,13 +66,13 @@ class BuildProgress(Protocol):
 def is_behind(database: Database, encoder_id: str, directory: GenerationDirectory) -> bool:
     """Return whether the store has changes, and items enough, that the published generation lacks."""
     with open_snapshot(database, encoder_id) as snapshot:
-        if snapshot.count < _LEAST_ITEMS:
-            return False
         current = directory.current_id()
-        if current is None:
-            return True
-        published = read_manifest(directory.folder(current))
-        return published.encoder_id != encoder_id or published.feed_position < snapshot.feed_position
+        if current is not None:
+            published = read_manifest(directory.folder(current))
+            # Positions first: counting looks at every embedding.
+            if published.encoder_id == encoder_id and published.feed_position >= snapshot.feed_position:
+                return False
+        return snapshot.count >= _LEAST_ITEMS
 
 
 def build_generation(
