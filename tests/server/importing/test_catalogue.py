@@ -81,8 +81,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         assert count == rows
         return peak
 
-    few = peak_bytes(500)
-    assert peak_bytes(2_500) < few + 50_000
+    # The lowest of some, since threads of other tests' servers allocate meanwhile. Holding the rows would take 1 MB.
+    few, many = (min(peak_bytes(rows) for _ in range(4)) for rows in (500, 2_500))
+    assert many < few + 200_000
 
 
 def test_a_row_is_read_only_when_it_is_asked_for(tmp_path: Path) -> None:
