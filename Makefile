@@ -41,7 +41,7 @@ loadtest: $(VENV)/development.stamp ## Load a server on the demo's data, by Locu
 	test -d demo-output/data || $(BIN)/ruiji demo
 	$(BIN)/ruiji loadtest --data demo-output/data
 
-demo-encoder: $(VENV)/development.stamp ## Train the encoder that ships with the demo (a quarter of an hour).
+demo-encoder: $(VENV)/development.stamp ## Train the encoder that ships with the demo (half an hour).
 	$(BIN)/ruiji encoder make-demo
 
 lock: $(UV) ## Resolve constraints.txt anew.

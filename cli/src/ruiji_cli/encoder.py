@@ -163,7 +163,7 @@ def show(
 def make_demo(
     out: Annotated[Path, typer.Option(help="Folder for the encoder.")] = Path("demo/src/ruiji_demo/encoder"),
     work: WorkFolder = Path("build/demo-encoder"),
-    items: Annotated[int, typer.Option(min=200, help="Pictures to render and train on.")] = 6_000,
+    items: Annotated[int, typer.Option(min=200, help="Pictures to render and train on.")] = 8_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the catalogue; the demo shows another one.")] = 1_001,
     threads: Threads = 2,
 ) -> None:
