@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from ruiji_encoder.architecture import Architecture
 from ruiji_encoder.catalogue import FolderCatalogue
 from ruiji_encoder.checkpoints import load_siglip
-from ruiji_encoder.demo_recipe import DemoArchitecture, DemoSettings, make_demo_encoder
+from ruiji_encoder.demo_recipe import DemoSettings, make_demo_encoder
 from ruiji_encoder.onnx_session import open_encoder
 from ruiji_encoder.projection import load_projection
 from ruiji_encoder.training import TrainingSettings
 
 TINY = DemoSettings(
     # 64 px patches are too coarse for real use and fast enough for a test.
-    architecture=DemoArchitecture(patch_px=64, width=144, depth=1, heads=4, text_width=32, text_depth=1),
+    architecture=Architecture(patch_px=64, width=144, depth=1, heads=4, text_width=32, text_depth=1),
     training=TrainingSettings(epochs=1, batch_size=24, learning_rate=1e-3, augmentation=None),
     threads=1,
 )

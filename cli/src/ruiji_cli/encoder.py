@@ -1,114 +1,51 @@
-"""`ruiji encoder`: train, project, export, and write Triton repositories."""
+"""`ruiji encoder`: prepare pairs, fine-tune, project, export, and write Triton repositories."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 from ruiji_cli.console import OUT, bar, progress_bar
+from ruiji_cli.encoder_finetune import finetune, training_task
+from ruiji_cli.encoder_pairs import pairs
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_project import merge_parts, project
 
 if TYPE_CHECKING:
-    from ruiji_encoder.catalogue import FolderCatalogue
-    from ruiji_encoder.training import TrainingProgress
     from ruiji_encoding.manifest import EncoderManifest, Precision
 
 app = typer.Typer(
-    help="Make encoders: train, fit the projection, export behind a parity gate, write Triton repositories.\n\n"
-    "A catalogue is a folder with `items.tsv` and `images/`, as the demo renders it. The usual way: `project`, then "
-    "`export`, then `repositories`. Training and exporting need torch: `pip install torch==2.13.0`, then "
+    help="Make encoders: prepare pairs, fine-tune, fit the projection, export behind a parity gate, write Triton "
+    "repositories.\n\n"
+    "The usual way: `pairs`, `finetune`, `project`, `export`, `repositories`. Pictures come from a set that `pairs` "
+    "prepared or from a catalogue: a folder with `items.tsv` and `images/`, as the demo renders it. "
+    "Training and exporting need torch: `pip install torch==2.13.0`, then "
     "`pip install 'ruiji[encoder]'`.",
     no_args_is_help=True,
 )
 
-Checkpoint = Annotated[
-    str,
-    typer.Argument(
-        help="SigLIP checkpoint: a folder, or a hub name such as google/siglip-base-patch16-256-multilingual."
-    ),
-]
-Catalogue = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder with items.tsv and images/.")]
-WorkFolder = Annotated[
-    Path, typer.Option("--work", help="Folder for decoded pictures and other things that are not shipped.")
-]
-Threads = Annotated[int, typer.Option(min=1, help="CPU cores to use.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Replace the encoder that is in the folder.")]
 
-_DEFAULT_WORK = Path("build/encoder")
+app.command("pairs")(pairs)
+app.command("finetune")(finetune)
+app.command("project")(project)
+app.command("merge-parts")(merge_parts)
+
 _PARITY_PICTURES = 128
-_EMBED_AT_ONCE = 32
-
-
-@app.command()
-def train(
-    checkpoint: Checkpoint,
-    catalogue: Catalogue,
-    out: Annotated[Path, typer.Option(help="Folder for the trained checkpoint.")],
-    work: WorkFolder = _DEFAULT_WORK,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over all pairs.")] = 5,
-    batch_size: Annotated[int, typer.Option(min=2, help="Pairs in a step; all the others are negatives.")] = 256,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 5e-5,
-    seed: Annotated[int, typer.Option(min=0, help="Of order and augmentation.")] = 0,
-    threads: Threads = 2,
-) -> None:
-    """Fine-tune a SigLIP checkpoint on picture-title pairs with the sigmoid loss."""
-    import torch
-    from ruiji_encoder.checkpoints import load_siglip, load_tokenizer
-    from ruiji_encoder.training import TrainingSettings
-    from ruiji_encoder.training import train as train_siglip
-
-    torch.set_num_threads(threads)
-    model, tokenizer = load_siglip(checkpoint), load_tokenizer(checkpoint)
-    data = _decoded(catalogue, work, threads)
-    settings = TrainingSettings(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed)
-    with progress_bar() as progress:
-        trained = _training_task(progress)
-        losses = train_siglip(model, tokenizer, data, settings, progress=trained, checkpoint_folder=out)
-    OUT.print(f"{out}: trained on {len(data)} pairs, loss {losses[0]:.3f} at first and {losses[-1]:.3f} at last")
-
-
-@app.command()
-def project(
-    checkpoint: Checkpoint,
-    catalogue: Catalogue,
-    out: Annotated[Path, typer.Option(help="File to write, such as projection.npz.")],
-    work: WorkFolder = _DEFAULT_WORK,
-    dimensions: Annotated[int, typer.Option(min=2, help="Length of the embeddings.")] = 128,
-    threads: Threads = 2,
-) -> None:
-    """Fit the projection: PCA over a catalogue's features, times a fixed rotation that int8 needs."""
-    import torch
-    from ruiji_encoder.checkpoints import load_vision_tower
-    from ruiji_encoder.features import batches_of, fit_projection_to
-    from ruiji_encoder.projection import save_projection
-
-    torch.set_num_threads(threads)
-    tower, data = load_vision_tower(checkpoint), _decoded(catalogue, work, threads)
-    with bar("Embed", len(data)) as advance:
-        projection = fit_projection_to(
-            tower,
-            batches_of(data, _EMBED_AT_ONCE),
-            fitted_on=f"{len(data)} pictures of {catalogue.name}",
-            dimensions=dimensions,
-            progress=advance,
-        )
-    save_projection(out, projection)
-    OUT.print(f"{out}: {dimensions} dimensions keep {projection.explained_variance:.1%} of the variance")
 
 
 @app.command()
 def export(
     checkpoint: Checkpoint,
     projection: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Made by `ruiji encoder project`.")],
-    catalogue: Catalogue,
+    catalogue: Pictures,
     out: Annotated[Path, typer.Option(help="Folder for model.onnx and encoder.json.")],
     name: Annotated[str, typer.Option(help="For people; the encoder id follows from the contents.")] = "siglip",
-    precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
-    work: WorkFolder = _DEFAULT_WORK,
+    precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8 or int8-static.")] = "fp32",
+    work: WorkFolder = DEFAULT_WORK,
     threads: Threads = 2,
     replace: Replace = False,
 ) -> None:
@@ -120,7 +57,7 @@ def export(
     from ruiji_encoder.projection import load_projection
 
     torch.set_num_threads(threads)
-    data = _decoded(catalogue, work, threads)
+    data = open_pictures(catalogue, work, threads)
     rows = np.linspace(0, len(data) - 1, num=min(len(data), _PARITY_PICTURES), dtype=np.int64)
     settings = ExportSettings(name=name, checkpoint=checkpoint, precision=_precision(precision), replace=replace)
     manifest = export_encoder(
@@ -163,9 +100,9 @@ def show(
 def make_demo(
     out: Annotated[Path, typer.Option(help="Folder for the encoder.")] = Path("demo/src/ruiji_demo/encoder"),
     work: WorkFolder = Path("build/demo-encoder"),
-    items: Annotated[int, typer.Option(min=200, help="Pictures to render and train on.")] = 8_000,
+    items: Annotated[int, typer.Option(min=200, help="Pictures to render and train on.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the catalogue; the demo shows another one.")] = 1_001,
-    threads: Threads = 2,
+    threads: Threads = 1,
 ) -> None:
     """Make the encoder that ships with the demo: render, train from random weights, project, export."""
     from ruiji_demo.catalogue import render_catalogue
@@ -182,26 +119,9 @@ def make_demo(
             work,
             DemoSettings(threads=threads, replace=True),
             decoded=lambda pictures: progress.advance(decoding, pictures),
-            trained=_training_task(progress),
+            trained=training_task(progress),
         )
     _show(manifest)
-
-
-def _decoded(catalogue: Path, work: Path, threads: int) -> FolderCatalogue:
-    from ruiji_encoder.catalogue import FolderCatalogue
-
-    with bar("Decode", None) as advance:
-        return FolderCatalogue(catalogue, cache=work / "pictures", threads=threads, progress=advance)
-
-
-def _training_task(progress: Progress) -> Callable[[TrainingProgress], None]:
-    task = progress.add_task("Train", total=None)
-
-    def advance(at: TrainingProgress) -> None:
-        what = f"Train, loss {at.loss:.3f}"
-        progress.update(task, completed=at.step, total=at.total_steps, description=what)
-
-    return advance
 
 
 def _precision(name: str) -> Precision:

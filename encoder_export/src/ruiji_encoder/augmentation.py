@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn.functional import affine_grid, grid_sample
@@ -27,46 +27,93 @@ class Augmentation:
     """Pull tones apart or together by up to this share."""
 
 
-def augment(pixels: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
-    """Change each picture of a batch a little.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What chance asks of each picture of a batch; every tensor has shape (batch,) and is on the CPU."""
+
+    mirrored: torch.Tensor
+    """bool."""
+    zoom: torch.Tensor
+    """Factor."""
+    angle: torch.Tensor
+    """In radians."""
+    shift_x: torch.Tensor
+    """In affine_grid's coordinates, which run from -1 to 1."""
+    shift_y: torch.Tensor
+    """As `shift_x`."""
+    gain: torch.Tensor
+    """Factor of contrast."""
+    lift: torch.Tensor
+    """Brightness added to values in [-1, 1]."""
+    moves: bool
+    """Whether anything but mirroring moves pixels."""
+    tones: bool
+    """Whether contrast or brightness change."""
+
+    def of(self, rows: slice) -> Changes:
+        """Return the changes of some of the pictures."""
+        drawn = ("mirrored", "zoom", "angle", "shift_x", "shift_y", "gain", "lift")
+        return replace(self, **{name: getattr(self, name)[rows] for name in drawn})
+
+
+def draw_changes(batch: int, settings: Augmentation, generator: torch.Generator) -> Changes:
+    """Draw each picture's changes; drawn for a whole batch, they do not depend on how it is divided afterwards.
+
+    Args:
+        batch: number of pictures.
+        settings: see there.
+        generator: source of chance, on the CPU.
+    """
+    mirrored = torch.rand(batch, generator=generator) < (0.5 if settings.flip else 0.0)
+    return Changes(
+        mirrored=mirrored,
+        zoom=1 + _spread(batch, settings.scale, generator),
+        angle=_spread(batch, math.radians(settings.rotation_degrees), generator),
+        # affine_grid's coordinates run from -1 to 1, so a share of the side is twice as much there.
+        shift_x=_spread(batch, 2 * settings.shift, generator),
+        shift_y=_spread(batch, 2 * settings.shift, generator),
+        gain=1 + _spread(batch, settings.contrast, generator),
+        lift=_spread(batch, 2 * settings.brightness, generator),
+        moves=bool(settings.scale or settings.shift or settings.rotation_degrees),
+        tones=bool(settings.brightness or settings.contrast),
+    )
+
+
+def apply_changes(pixels: torch.Tensor, changes: Changes) -> torch.Tensor:
+    """Change each picture as it was drawn.
 
     What moves in from outside repeats the border, which on product photographs is background.
 
     Args:
         pixels: as `normalise_pixels` gives them, shape (batch, 3, height, width), float32, in [-1, 1].
-        settings: see there.
-        generator: source of chance, on the CPU.
+        changes: of as many pictures.
 
     Returns:
         The same shape and range.
     """
-    batch = len(pixels)
-    mirrored = torch.rand(batch, generator=generator) < (0.5 if settings.flip else 0.0)
-    if settings.scale or settings.shift or settings.rotation_degrees:
-        moved = _moved(pixels, mirrored, settings, generator)
+    if changes.moves:
+        moved = _moved(pixels, changes)
     else:
         # Mirroring alone needs no resampling, which costs as much as a small tower.
-        moved = torch.where(mirrored[:, None, None, None].to(pixels.device), pixels.flip(-1), pixels)
-    if not (settings.brightness or settings.contrast):
+        moved = torch.where(changes.mirrored[:, None, None, None].to(pixels.device), pixels.flip(-1), pixels)
+    if not changes.tones:
         return moved
-    gain = (1 + _spread(batch, settings.contrast, generator)).to(pixels.device)[:, None, None, None]
-    lift = _spread(batch, 2 * settings.brightness, generator).to(pixels.device)[:, None, None, None]
+    gain, lift = (values.to(pixels.device)[:, None, None, None] for values in (changes.gain, changes.lift))
     return (moved * gain + lift).clamp(-1, 1)
 
 
-def _moved(
-    pixels: torch.Tensor, mirrored: torch.Tensor, settings: Augmentation, generator: torch.Generator
-) -> torch.Tensor:
-    batch = len(pixels)
-    zoom = 1 + _spread(batch, settings.scale, generator)
-    angle = _spread(batch, math.radians(settings.rotation_degrees), generator)
-    mirror = torch.where(mirrored, -1.0, 1.0)
-    # affine_grid's coordinates run from -1 to 1, so a share of the side is twice as much there.
-    shift_x, shift_y = (_spread(batch, 2 * settings.shift, generator) for _ in range(2))
+def augment(pixels: torch.Tensor, settings: Augmentation, generator: torch.Generator) -> torch.Tensor:
+    """Change each picture of a batch a little: `draw_changes`, then `apply_changes`."""
+    return apply_changes(pixels, draw_changes(len(pixels), settings, generator))
+
+
+def _moved(pixels: torch.Tensor, changes: Changes) -> torch.Tensor:
+    mirror = torch.where(changes.mirrored, -1.0, 1.0)
+    cosine, sine = changes.zoom * changes.angle.cos(), changes.zoom * changes.angle.sin()
     transform = torch.stack(
         [
-            torch.stack([mirror * zoom * angle.cos(), -zoom * angle.sin(), shift_x], dim=1),
-            torch.stack([mirror * zoom * angle.sin(), zoom * angle.cos(), shift_y], dim=1),
+            torch.stack([mirror * cosine, -sine, changes.shift_x], dim=1),
+            torch.stack([mirror * sine, cosine, changes.shift_y], dim=1),
         ],
         dim=1,
     ).to(pixels.device)

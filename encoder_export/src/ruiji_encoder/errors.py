@@ -2,6 +2,7 @@
 
 RuijiEncoderError
 ├── CatalogueError    a training catalogue that cannot be read
+├── PairsError        tables, archives, rules or prepared sets of pairs that cannot be used
 ├── CheckpointError   weights that are missing, damaged or of another architecture
 ├── TrainingError     settings that cannot work, or a run that diverged
 ├── ProjectionError   features or projections that do not fit
@@ -18,6 +19,10 @@ class RuijiEncoderError(Exception):
 
 class CatalogueError(RuijiEncoderError):
     """A training catalogue that cannot be read; the message names file and line."""
+
+
+class PairsError(RuijiEncoderError):
+    """A table, an archive, a file of rules or a prepared set of pairs that cannot be used; the message names it."""
 
 
 class CheckpointError(RuijiEncoderError):

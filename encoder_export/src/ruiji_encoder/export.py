@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from ruiji_encoding.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -20,21 +21,20 @@ from ruiji_encoding.manifest import (
 from ruiji_encoding.pictures import PREPROCESSING
 
 from ruiji_encoder.checkpoints import weights_sha256
-from ruiji_encoder.errors import ExportError
+from ruiji_encoder.errors import ExportError, ParityError
+from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
 from ruiji_encoder.graph import PixelsToUnitVector
-from ruiji_encoder.onnx_files import quantise_onnx, write_onnx
+from ruiji_encoder.onnx_files import write_onnx
 from ruiji_encoder.onnx_session import OnnxEncoder
 from ruiji_encoder.parity import BATCH_SIZES, measure_parity
+from ruiji_encoder.precisions import write_precision
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from transformers import SiglipVisionModel
 
     from ruiji_encoder.projection import Projection
-
-MIN_COSINE = {Precision.FP32: 0.9999, Precision.INT8: 0.99}
-"""The parity gate of each precision. Rounding costs fp32 some 1e-7; int8 keeps 0.995 and more on healthy towers."""
+_GATED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class ExportSettings:
     precision: Precision = Precision.FP32
     """Of the tower's matrix products."""
     min_cosine: float | None = None
-    """The parity gate; by default that of the precision in `MIN_COSINE`."""
+    """The gate for cosines; by default that of the precision in `gates.MIN_COSINE`."""
+    min_overlap: float | None = None
+    """The gate for neighbours; by default that of the precision in `gates.MIN_OVERLAP`."""
     parity_batch_sizes: tuple[int, ...] = BATCH_SIZES
     """Batch sizes of the parity gate."""
     replace: bool = False
@@ -61,6 +63,8 @@ def export_encoder(
     projection: Projection,
     pictures: NDArray[np.uint8],
     settings: ExportSettings,
+    *,
+    calibration: NDArray[np.uint8] | None = None,
 ) -> EncoderManifest:
     """Export, quantise if asked, measure parity, and only then let the artefact appear.
 
@@ -72,6 +76,7 @@ def export_encoder(
         projection: fitted on this tower's features.
         pictures: real ones for the parity gate, shape (n, 256, 256, 3), uint8; as many as the largest batch.
         settings: see there.
+        calibration: real pictures for the scales of int8-static, better not those of the gate; by default those.
 
     Raises:
         ExportError: the folder holds an encoder already, or the graph cannot be written.
@@ -86,7 +91,7 @@ def export_encoder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
         aside = Path(name)
-        parity = _write_model(aside, module, pictures, settings)
+        parity = _write_model(aside, module, pictures, pictures if calibration is None else calibration, settings)
         manifest = _manifest(aside / MODEL_FILE, module, projection, parity, settings)
         write_manifest(aside, manifest)
         _publish(aside, folder)
@@ -94,19 +99,40 @@ def export_encoder(
 
 
 def _write_model(
-    folder: Path, module: PixelsToUnitVector, pictures: NDArray[np.uint8], settings: ExportSettings
+    folder: Path,
+    module: PixelsToUnitVector,
+    pictures: NDArray[np.uint8],
+    calibration: NDArray[np.uint8],
+    settings: ExportSettings,
 ) -> Parity:
     model = folder / MODEL_FILE
-    if settings.precision is Precision.INT8:
+    if settings.precision is Precision.FP32:
+        write_onnx(module, model)
+    else:
         fp32 = folder / "fp32.onnx"
         write_onnx(module, fp32)
-        quantise_onnx(fp32, model)
-    else:
-        write_onnx(module, model)
+        write_precision(fp32, model, settings.precision, calibration)
+    exported = OnnxEncoder(model)
     limit = MIN_COSINE[settings.precision] if settings.min_cosine is None else settings.min_cosine
-    return measure_parity(
-        module, OnnxEncoder(model), pictures, min_cosine=limit, batch_sizes=settings.parity_batch_sizes
-    )
+    parity = measure_parity(module, exported, pictures, min_cosine=limit, batch_sizes=settings.parity_batch_sizes)
+    _refuse_other_neighbours(module, exported, pictures, settings)
+    return parity
+
+
+def _refuse_other_neighbours(
+    module: PixelsToUnitVector, exported: OnnxEncoder, pictures: NDArray[np.uint8], settings: ExportSettings
+) -> None:
+    limit = MIN_OVERLAP[settings.precision] if settings.min_overlap is None else settings.min_overlap
+    if len(pictures) <= NEIGHBOURS:
+        raise ParityError(f"{len(pictures)} pictures are too few to compare {NEIGHBOURS} neighbours: give more")
+    parts = np.array_split(pictures, -(-len(pictures) // _GATED_AT_ONCE))
+    reference = np.concatenate([module.embed(part) for part in parts])
+    overlap = neighbour_overlap(reference, np.concatenate([exported.embed(part) for part in parts]))
+    if overlap < limit:
+        raise ParityError(
+            f"the exported graph keeps {overlap:.1%} of each picture's {NEIGHBOURS} nearest others; the limit for "
+            f"{settings.precision} is {limit:.0%}. Nothing was written; a higher precision may pass"
+        )
 
 
 def _manifest(

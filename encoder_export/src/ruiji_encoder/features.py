@@ -56,9 +56,22 @@ def fit_projection_to(
     Raises:
         ProjectionError: too few pictures, or a tower that is too narrow.
     """
+    return fit_projection(gather_moments(tower, batches, progress=progress), fitted_on=fitted_on, dimensions=dimensions)
+
+
+def gather_moments(
+    tower: SiglipVisionModel, batches: Iterable[NDArray[np.uint8]], *, progress: Callable[[int], None] | None = None
+) -> FeatureMoments:
+    """Embed pictures once and gather what a projection is fitted on, in constant memory.
+
+    Args:
+        tower: as `load_vision_tower` gives it.
+        batches: as for `fit_projection_to`.
+        progress: as for `fit_projection_to`.
+    """
     moments = FeatureMoments(tower.config.hidden_size)
     for features in tower_features(tower, batches):
         moments.add(features)
         if progress is not None:
             progress(len(features))
-    return fit_projection(moments, fitted_on=fitted_on, dimensions=dimensions)
+    return moments

@@ -35,13 +35,36 @@ def sigmoid_loss(
     Returns:
         A scalar.
     """
+    batch = len(picture_features)
+    if matches is None:
+        matches = torch.eye(batch, dtype=torch.bool, device=picture_features.device)
+    return summed_sigmoid_loss(picture_features, text_features, logit_scale, logit_bias, matches) / batch
+
+
+def summed_sigmoid_loss(
+    picture_features: torch.Tensor,
+    text_features: torch.Tensor,
+    logit_scale: torch.Tensor,
+    logit_bias: torch.Tensor,
+    matches: torch.Tensor,
+) -> torch.Tensor:
+    """Return the sum over one block of pairs, not yet divided by the batch: blocks of one batch add up.
+
+    Args:
+        picture_features: shape (m, D), any length.
+        text_features: shape (n, D), any length.
+        logit_scale: as for `sigmoid_loss`.
+        logit_bias: as for `sigmoid_loss`.
+        matches: bool, shape (m, n).
+
+    Returns:
+        A scalar.
+    """
     pictures = normalize(picture_features, dim=-1)
     texts = normalize(text_features, dim=-1)
     logits = pictures @ texts.T * logit_scale.exp() + logit_bias
-    if matches is None:
-        matches = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     signs = torch.where(matches, 1.0, -1.0)
-    return -logsigmoid(signs * logits).sum() / len(logits)
+    return -logsigmoid(signs * logits).sum()
 
 
 def true_pairs(chosen: Sequence[str], captions: Sequence[Sequence[str]]) -> torch.Tensor:
@@ -52,9 +75,17 @@ def true_pairs(chosen: Sequence[str], captions: Sequence[Sequence[str]]) -> torc
 
     Args:
         chosen: the text of each row, B of them.
-        captions: all that is true of each picture, B sequences.
+        captions: all that is true of each picture, B sequences; another number for a block of a batch.
 
     Returns:
         bool, shape (B, B): whether text j is among the captions of picture i.
     """
-    return torch.tensor([[text in known for text in chosen] for known in map(frozenset, captions)])
+    columns: dict[str, list[int]] = {}
+    for column, text in enumerate(chosen):
+        columns.setdefault(text, []).append(column)
+    # By look-up rather than by comparing B x B texts, which would take longer than the towers at a batch of thousands.
+    places = [(row, column) for row, known in enumerate(captions) for text in known for column in columns.get(text, ())]
+    matches = torch.zeros(len(captions), len(chosen), dtype=torch.bool)
+    if places:
+        matches[tuple(torch.tensor(places).T)] = True
+    return matches

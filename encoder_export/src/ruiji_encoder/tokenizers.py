@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 
 import sentencepiece
 import torch
-from transformers import SiglipTokenizer
+from transformers import SiglipTextConfig, SiglipTokenizer
 
 from ruiji_encoder.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, SiglipConfig
 
 TEXT_LENGTH = 64
 """Tokens per caption. SigLIP reads its answer off the last position, so every caption is padded to this length."""
+
+_SMALLEST_SHARE_OF_VOCABULARY = 0.9
+"""Vocabulary tables are rounded up a little; one that is much larger than the tokenizer belongs to another."""
+
+_MOST_UNREAD = 0.5
+"""Share of titles with unknown letters from which on a tokenizer cannot be said to read them."""
 
 PAD_ID, EOS_ID, UNK_ID = 0, 1, 2
 """As in SigLIP's multilingual vocabulary; there is no beginning-of-sentence token."""
@@ -77,3 +83,41 @@ def tokenize(tokenizer: PreTrainedTokenizerBase, captions: Sequence[str]) -> tor
     )
     ids: torch.Tensor = encoded["input_ids"]
     return ids
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: SiglipConfig, titles: Sequence[str]) -> None:
+    """Refuse a tokenizer that is not the model's, or that cannot read these titles.
+
+    The special tokens that a config names are not compared: published checkpoints carry wrong ones and do not use them.
+
+    Args:
+        tokenizer: to be used.
+        config: of the model.
+        titles: some of those to be read.
+
+    Raises:
+        TrainingError: its ids do not fit the model's vocabulary, the model reads fewer than 64 tokens, or most of the
+            titles have letters that it does not know.
+    """
+    text = config.text_config
+    if not isinstance(text, SiglipTextConfig):
+        raise TrainingError("the model has no text_config: it is no SigLIP")
+    pieces, rows = len(tokenizer), text.vocab_size
+    named = f"tokenizer {tokenizer.name_or_path or 'without a name'}"
+    if not _SMALLEST_SHARE_OF_VOCABULARY * rows <= pieces <= rows:
+        raise TrainingError(
+            f"{named} has {pieces:,} pieces and the model's vocabulary {rows:,}: it belongs to another model. Give the "
+            "one of the checkpoint's folder"
+        )
+    if text.max_position_embeddings < TEXT_LENGTH:
+        raise TrainingError(
+            f"the model reads {text.max_position_embeddings} tokens, and texts are padded to {TEXT_LENGTH}: choose a "
+            f"checkpoint with max_position_embeddings of {TEXT_LENGTH}"
+        )
+    # A run of unknown letters is one piece, so pieces are no measure of how much of a title is lost.
+    unread = (tokenize(tokenizer, titles) == tokenizer.unk_token_id).any(dim=1)
+    if float(unread.float().mean()) > _MOST_UNREAD:
+        raise TrainingError(
+            f"{named} cannot read all of {int(unread.sum())} of {len(titles)} titles, such as "
+            f"{titles[int(unread.int().argmax())]!r}: it was made for another language"
+        )

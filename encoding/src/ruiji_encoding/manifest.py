@@ -28,7 +28,13 @@ class Precision(StrEnum):
     """Numeric format of the tower's matrix products; projection and norms are float32 in each."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    """Weights in bfloat16, products in float32."""
     INT8 = "int8"
+    """Activations scaled at run time."""
+    INT8_STATIC = "int8-static"
+    """Activations scaled by what was calibrated on real pictures."""
 
 
 class EncoderError(ValueError):

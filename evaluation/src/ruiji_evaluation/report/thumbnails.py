@@ -1,0 +1,38 @@
+"""Small pictures that travel inside a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from ruiji_encoding.pictures import PictureError, decode_picture
+
+if TYPE_CHECKING:
+    from ruiji_evaluation.pictures import PictureFiles
+
+THUMBNAIL_PX = 120
+"""Side; what encoders see is squashed to a square, and so is this."""
+
+_QUALITY = 78
+
+
+def thumbnail_uri(name: str, files: PictureFiles) -> str | None:
+    """Return a picture as a `data:` URI, or None where it cannot be read."""
+    content = files.read(name)
+    if content is None:
+        return None
+    try:
+        pixels = decode_picture(content)
+    except PictureError:
+        return None
+    file = io.BytesIO()
+    small = Image.fromarray(pixels).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    small.save(file, "JPEG", quality=_QUALITY)
+    return data_uri(file.getvalue(), "jpeg")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Return a picture file as a `data:` URI."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
