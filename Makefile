@@ -4,12 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-PACKAGES := ruiji_cli ruiji_client ruiji_demo ruiji_encoder ruiji_encoding ruiji_loadtest ruiji_server ruiji_triton
-CODE := cli client demo encoder_export encoding loadtest server tests triton_models
+PACKAGES := ruiji_cli ruiji_client ruiji_demo ruiji_encoder ruiji_encoding ruiji_evaluation ruiji_loadtest ruiji_server ruiji_triton
+CODE := benchmarks cli client demo encoder_export encoding evaluation loadtest server tests triton_models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types protos check-protos loadtest demo-encoder lock clean
+.PHONY: help demo test lint types protos check-protos loadtest bench drill demo-encoder lock clean
 
 help: ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: $(VENV)/serving.stamp ## From pictures to similar items on this machine, i
 	$(BIN)/ruiji demo
 
 test: $(VENV)/development.stamp ## Install what tests need and run them.
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/development.stamp ## Check style, architecture and the contract.
 	$(BIN)/ruff check $(CODE)
@@ -41,7 +41,14 @@ loadtest: $(VENV)/development.stamp ## Load a server on the demo's data, by Locu
 	test -d demo-output/data || $(BIN)/ruiji demo
 	$(BIN)/ruiji loadtest --data demo-output/data
 
-demo-encoder: $(VENV)/development.stamp ## Train the encoder that ships with the demo (half an hour).
+bench: $(VENV)/comparison/stamp ## Measure Ruiji beside what a team would build instead (200,000 items).
+	$(BIN)/python -m benchmarks.comparison --items 200000 --prepare-only
+	$(BIN)/python -m benchmarks.comparison --items 200000 --rounds 3 --out benchmarks/results/comparison-200k.md
+
+drill: $(VENV)/development.stamp ## Kill parts of a running installation hundreds of times and look for what is lost.
+	$(BIN)/python -m tests.drills.run --kills 300 --seed 1 --store both --workers 2 --report drill.md
+
+demo-encoder: $(VENV)/development.stamp ## Train the encoder that ships with the demo (an hour).
 	$(BIN)/ruiji encoder make-demo
 
 lock: $(UV) ## Resolve constraints.txt anew.
@@ -65,7 +72,13 @@ $(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.tx
 $(VENV)/development.stamp: $(VENV)/serving.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	    --editable ./client --editable '.[server,triton,demo,encoder,loadtest,postgresql,dev]'
+	    --editable ./client --editable '.[server,triton,demo,encoder,evaluation,s3,loadtest,postgresql,dev]'
+	touch $@
+
+# The other systems need other packages than Ruiji does.
+$(VENV)/comparison/stamp: $(VENV)/development.stamp benchmarks/requirements-comparison.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/comparison
+	$(UV) pip install --quiet --python $(VENV)/comparison/bin/python --requirement benchmarks/requirements-comparison.txt
 	touch $@
 
 # The generator lives apart: it needs older packages than everything else.

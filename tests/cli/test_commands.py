@@ -116,15 +116,6 @@ def test_an_index_needs_embeddings(explained, tmp_path):
     assert "no encoder is registered" in explained("index", "build", "--data", tmp_path)
 
 
-def test_two_encoders_must_be_chosen_between(explained, tmp_path):
-    from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
-
-    store = fill_store(tmp_path, 10)
-    EmbeddingTaskStore(store.database, "enc-ffffffffffffffff").register_encoder("other", 128)
-    store.database.close()
-    assert "choose one with --encoder-id" in explained("index", "build", "--data", tmp_path)
-
-
 def test_the_backlog_and_what_was_given_up_are_shown_and_can_be_tried_again(ruiji, tmp_path):
     from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FailedTask
 
@@ -139,13 +130,26 @@ def test_the_backlog_and_what_was_given_up_are_shown_and_can_be_tried_again(ruij
     shown = ruiji("worker", "status", "--data", tmp_path).output
     assert "0 waiting, 1 given up" in shown
     assert "cut short" in shown
-    assert "1 items wait again" in ruiji("worker", "retry", "--data", tmp_path).output
+    assert "PICTURE_UNREADABLE" in shown
+    assert "1 items would wait again" in ruiji("worker", "retry", "--dry-run", "--data", tmp_path).output
+    for other in (("--reason", "PICTURE_TOO_LARGE"), ("--item", "good")):
+        assert "0 items wait again" in ruiji("worker", "retry", *other, "--data", tmp_path).output
+    chosen = ("--reason", "PICTURE_UNREADABLE", "--item", "bad")
+    assert "1 items wait again" in ruiji("worker", "retry", *chosen, "--data", tmp_path).output
     embed_all(store.database, {"bad": store.vectors[0]})
     store.database.close()
 
 
 def test_a_worker_needs_a_triton(explained, tmp_path):
     assert "--triton-url" in explained("worker", "run", "--data", tmp_path)
+
+
+def test_a_reason_or_a_place_that_is_none_is_said(explained, tmp_path):
+    fill_store(tmp_path, 10).database.close()
+    assert "is no reason" in explained("worker", "retry", "--reason", "BAD_LUCK", "--data", tmp_path)
+    prefix = ("--triton-url", "127.0.0.1:1", "--picture-prefix", "images.example.com", "--data", tmp_path)
+    assert "is no URL prefix" in explained("worker", "run", *prefix)
+    assert "is no URL prefix" in explained("serve", *prefix)
 
 
 def test_similar_needs_one_query(explained):

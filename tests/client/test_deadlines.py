@@ -15,6 +15,7 @@ ITEM = Item(item_id="a", price=Price(amount_minor=1, currency_code="JPY"), pictu
 DEADLINES = Deadlines(
     similar_items_s=100,
     similar_items_by_picture_s=200,
+    similar_items_batch_s=250,
     info_s=300,
     upsert_items_s=400,
     delete_items_s=500,
@@ -27,6 +28,7 @@ DEADLINES = Deadlines(
     [
         ("SimilarItems", lambda client, **kw: client.similar_items(item_id="a", **kw), 100),
         ("SimilarItems", lambda client, **kw: client.similar_items(picture=PICTURE, **kw), 200),
+        ("SimilarItemsBatch", lambda client, **kw: client.similar_items_batch(["a"], **kw), 250),
         ("Info", lambda client, **kw: client.info(**kw), 300),
         ("UpsertItems", lambda client, **kw: client.upsert_items([ITEM], **kw), 400),
         ("DeleteItems", lambda client, **kw: client.delete_items(["a"], **kw), 500),

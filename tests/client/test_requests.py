@@ -37,6 +37,15 @@ def test_a_query_carries_everything_that_was_said(client: RuijiClient, server: R
     )
 
 
+def test_embedding_on_the_spot_is_asked_for_by_item_alone(client: RuijiClient, server: ReferenceServer) -> None:
+    client.upsert_items([Item(item_id="a", price=Price(amount_minor=1, currency_code="JPY"), picture_content=PICTURE)])
+    client.similar_items(item_id="a", embed_if_missing=True)
+    [call] = server.calls("SimilarItems")
+    assert call.request == pb.SimilarItemsRequest(item_id="a", ranking=pb.RankingOverrides(), embed_if_missing=True)
+    with pytest.raises(ValueError, match="item_id"):
+        client.similar_items(picture=PICTURE, embed_if_missing=True)
+
+
 def test_what_was_not_said_is_left_to_the_server(client: RuijiClient, server: ReferenceServer) -> None:
     client.similar_items(embedding=[0.5] * 16, encoder_id=ENCODER_ID)
     [call] = server.calls("SimilarItems")
@@ -49,13 +58,21 @@ def test_what_was_not_said_is_left_to_the_server(client: RuijiClient, server: Re
     assert list(request.embedding.values) == [0.5] * 16
 
 
+def test_any_query_may_name_the_encoder_that_answers(client: RuijiClient, server: ReferenceServer) -> None:
+    client.similar_items(picture=PICTURE, encoder_id=ENCODER_ID)
+    client.similar_items(picture=PICTURE)
+    named, unnamed = [call.request for call in server.calls("SimilarItems")]
+    assert isinstance(named, pb.SimilarItemsRequest)
+    assert isinstance(unnamed, pb.SimilarItemsRequest)
+    assert (named.encoder_id, unnamed.encoder_id) == (ENCODER_ID, "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ({}, ValueError, "exactly one"),
         ({"item_id": "a", "picture": PICTURE}, ValueError, "exactly one"),
         ({"embedding": [1.0]}, ValueError, "needs the encoder_id"),
-        ({"item_id": "a", "encoder_id": "enc-1"}, ValueError, "other queries take none"),
         ({"item_id": "a", "category_path": ["Shoes"]}, ValueError, "are the catalogue's"),
         ({"item_id": "a", "price": Price(amount_minor=1, currency_code="JPY")}, ValueError, "are the catalogue's"),
         ({"picture": PICTURE, "category_path": "Shoes"}, TypeError, "category_path takes several strings"),

@@ -57,6 +57,12 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(client: RuijiClient, 
     assert len(server.calls("Info")) == 3
 
 
+def test_a_call_that_a_closing_server_dropped_is_made_again(client: RuijiClient, server: ReferenceServer) -> None:
+    server.faults.append(Fault(grpc.StatusCode.CANCELLED))
+    assert client.info().server_version == "reference"
+    assert len(server.calls("Info")) == 2
+
+
 def test_after_the_last_attempt_the_failure_comes_out(client: RuijiClient, server: ReferenceServer) -> None:
     server.every_call = AWAY
     with pytest.raises(UnavailableError):

@@ -48,6 +48,8 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "RuijiClient",
         "RuijiClientError",
         "SimilarItem",
+        "SimilarItemsBatchResponse",
+        "SimilarItemsOutcome",
         "SimilarItemsResponse",
         "Tls",
         "UnauthenticatedError",
@@ -77,6 +79,14 @@ def test_each_field_of_the_query_can_be_said() -> None:
     holders = {"ranking", "context"}
     renamed = {"content": "picture", "values": "embedding", "price_currency_code": "price_currency"}
     assert {renamed.get(name, name) for name in fields - holders} == arguments
+
+
+def test_each_field_of_a_batch_can_be_said() -> None:
+    arguments = set(inspect.signature(RuijiClient.similar_items_batch).parameters) - {"self", "timeout_s"}
+    messages = ("SimilarItemsBatchRequest", "RankingOverrides")
+    fields = {f.name for name in messages for f in recommendation_pb2.DESCRIPTOR.message_types_by_name[name].fields}
+    renamed = {"price_currency_code": "price_currency"}
+    assert {renamed.get(name, name) for name in fields - {"ranking"}} == arguments
 
 
 def test_outside_an_event_loop_the_asyncio_client_refuses_to_be_made() -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import grpc
 import pytest
 from ruiji.v1 import recommendation_pb2
+from ruiji.v1.recommendation_pb2 import SimilarItemsRequest
+from ruiji_client import RuijiClient
 
 from tests.support.reference_server import Fault, ReferenceServer
 
@@ -56,7 +58,36 @@ def test_a_slow_server_fails_the_run(locust: Locust, server: ReferenceServer) ->
     server.every_call = Fault(delay_s=0.2)
     result = locust("--max-p99-ms", "150", "--deadline-s", "30")
     assert result.returncode == 1
+    assert "p99 of SimilarItems is" in result.stderr
     assert "above the limit of 150 ms" in result.stderr
+
+
+@pytest.mark.parametrize("scenario", ["picture", "live", "spike"])
+def test_a_scenario_asks_what_it_says_and_leaves_nothing_behind(
+    locust: Locust, server: ReferenceServer, item_ids: tuple[str, ...], scenario: str
+) -> None:
+    result = locust("--scenario", scenario, "--requests-per-user", "10", "--max-p99-ms", str(GENEROUS_MS))
+    assert result.returncode == 0, result.stderr
+    queries = [call.request for call in server.calls("SimilarItems")]
+    kinds = {query.WhichOneof("query") for query in queries if isinstance(query, SimilarItemsRequest)}
+    assert ("picture" in kinds) >= (scenario == "picture")
+    assert ("item_id" in kinds) == (scenario != "picture")
+    assert bool(server.calls("UpsertItems")) == (scenario == "live")
+    with RuijiClient(server.target) as client:
+        assert client.info().generation.items == len(item_ids)
+
+
+def test_several_processes_share_the_users_and_report_in_files(
+    locust: Locust, server: ReferenceServer, tmp_path: Path
+) -> None:
+    report, prefix = tmp_path / "report.html", tmp_path / "run"
+    result = locust(
+        "--processes", "2", "--max-p99-ms", str(GENEROUS_MS), "--html", str(report), "--csv", str(prefix)
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert len({call.peer for call in server.calls("SimilarItems")}) >= 2
+    assert "SimilarItems" in report.read_text()
+    assert "SimilarItems" in (tmp_path / "run_stats.csv").read_text()
 
 
 def test_a_run_that_measured_nothing_fails(locust: Locust, server: ReferenceServer) -> None:

@@ -29,6 +29,7 @@ ENCODER_ID = "enc-00000000000000aa"
 GENERATION_ID = "reference"
 DIMENSIONS = 16
 MAX_MESSAGE_BYTES = 64 * 2**20
+MAX_BATCH_QUERIES = 500
 PICTURE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff")
 
 _CODE = grpc.StatusCode
@@ -126,20 +127,26 @@ class _Recommendation(recommendation_pb2_grpc.RecommendationServiceServicer):
         self, request: recommendation.SimilarItemsRequest, context: grpc.ServicerContext
     ) -> recommendation.SimilarItemsResponse:
         self._server.receive("SimilarItems", request, context)
-        page_size = request.page_size if request.HasField("page_size") else 20
-        if not 1 <= page_size <= 200:
-            _refuse(context, "PAGE_SIZE_OUT_OF_RANGE", "page_size must be 1 to 200", "page_size")
+        page_size = _page_size(request, context)
         query = self._query_vector(request, context)
-        left_out = {request.item_id, *request.ranking.excluded_item_ids}
+        answer = self._page(query, {request.item_id, *request.ranking.excluded_item_ids}, page_size)
+        if request.explain:
+            answer.explanation.max_price_ratio = math.inf
+            answer.explanation.candidates = len(self._items)
+        return answer
+
+    def _page(
+        self, query: NDArray[np.float64], left_out: set[str], page_size: int
+    ) -> recommendation.SimilarItemsResponse:
         cosines = {
             item_id: float(embedding @ query)
-            for item_id, item in self._items.items()
+            for item_id, item in tuple(self._items.items())
             if item_id not in left_out
             and item.state != catalog.ITEM_STATE_SOLD
             and (embedding := _embedding_of(item)) is not None
         }
         best = sorted(cosines, key=lambda item_id: (-cosines[item_id], item_id))
-        answer = recommendation.SimilarItemsResponse(
+        return recommendation.SimilarItemsResponse(
             items=[
                 recommendation.SimilarItem(item_id=item_id, score=cosines[item_id], cosine=cosines[item_id])
                 for item_id in best[:page_size]
@@ -148,9 +155,29 @@ class _Recommendation(recommendation_pb2_grpc.RecommendationServiceServicer):
             encoder_id=ENCODER_ID,
             catalogue_exhausted=len(best) <= page_size,
         )
-        if request.explain:
-            answer.explanation.max_price_ratio = math.inf
-            answer.explanation.candidates = len(best)
+
+    def SimilarItemsBatch(  # noqa: N802
+        self, request: recommendation.SimilarItemsBatchRequest, context: grpc.ServicerContext
+    ) -> recommendation.SimilarItemsBatchResponse:
+        self._server.receive("SimilarItemsBatch", request, context)
+        if not 1 <= len(request.item_ids) <= MAX_BATCH_QUERIES:
+            reason = "BATCH_TOO_LARGE" if request.item_ids else "BATCH_EMPTY"
+            _refuse(context, reason, f"give 1 to {MAX_BATCH_QUERIES} ids", "item_ids")
+        answer = recommendation.SimilarItemsBatchResponse(generation_id=GENERATION_ID, encoder_id=ENCODER_ID)
+        for item_id in request.item_ids:
+            outcome = answer.outcomes.add(item_id=item_id)
+            item = self._items.get(item_id)
+            embedding = None if item is None else _embedding_of(item)
+            if item is None:
+                outcome.error.reason, outcome.error.field = "ITEM_NOT_FOUND", "item_id"
+            elif embedding is None:
+                outcome.error.reason, outcome.error.field = "EMBEDDING_PENDING", "item_id"
+            else:
+                page = self._page(
+                    embedding, {item_id, *request.ranking.excluded_item_ids}, _page_size(request, context)
+                )
+                outcome.items.extend(page.items)
+                outcome.catalogue_exhausted = page.catalogue_exhausted
         return answer
 
     def Info(  # noqa: N802
@@ -162,7 +189,12 @@ class _Recommendation(recommendation_pb2_grpc.RecommendationServiceServicer):
             encoder_id=ENCODER_ID,
             dimensions=DIMENSIONS,
             generation=recommendation.GenerationInfo(generation_id=GENERATION_ID, items=len(self._items)),
-            limits=recommendation.Limits(max_page_size=200, max_batch_items=500, max_message_bytes=MAX_MESSAGE_BYTES),
+            limits=recommendation.Limits(
+                max_page_size=200,
+                max_batch_items=500,
+                max_message_bytes=MAX_MESSAGE_BYTES,
+                max_batch_queries=MAX_BATCH_QUERIES,
+            ),
             ranking_policy=recommendation.RankingPolicy(max_price_ratio=math.inf),
         )
 
@@ -271,6 +303,15 @@ class _Catalog(catalog_pb2_grpc.CatalogServiceServicer):
         if old is None:
             return kinds(item_id=item.item_id, kind=kinds.KIND_CREATED)
         return kinds(item_id=item.item_id, kind=kinds.KIND_UNCHANGED if old == kept else kinds.KIND_UPDATED)
+
+
+def _page_size(
+    request: recommendation.SimilarItemsRequest | recommendation.SimilarItemsBatchRequest, context: grpc.ServicerContext
+) -> int:
+    page_size = request.page_size if request.HasField("page_size") else 20
+    if not 1 <= page_size <= 200:
+        _refuse(context, "PAGE_SIZE_OUT_OF_RANGE", "page_size must be 1 to 200", "page_size")
+    return page_size
 
 
 def _embedding_of(item: catalog.Item) -> NDArray[np.float64] | None:

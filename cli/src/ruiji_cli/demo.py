@@ -62,7 +62,7 @@ def demo(
         stack.callback(database.close)
         import_file(database, table, [catalogue], ImportSettings())
         _step(3, "Embed the pictures through Triton")
-        settings = triton_settings(encoder, data)
+        settings = triton_settings([] if encoder is None else [encoder], data)
         [encoder_id] = settings.encoder_ids
         if triton_url is None:
             triton_url = stack.enter_context(TritonSupervisor(settings)).url

@@ -25,12 +25,12 @@ def explained_failures() -> Iterator[None]:
         remedy = _EXTRA_OF.get((error.name or "").partition(".")[0])
         if remedy is None:
             raise
-        ERR.print(f"[bold red]error:[/] {error.name} is not installed: {escape(remedy)}")
+        ERR.print(f"[bold red]error:[/] {error.name} is not installed: {escape(remedy)}", soft_wrap=True)
         sys.exit(1)
     except Exception as error:
         if not _is_foreseen(error):
             raise
-        ERR.print(f"[bold red]error:[/] {escape(str(error))}")
+        ERR.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 
 
@@ -43,6 +43,7 @@ _FORESEEN = {
     "ruiji_client.RuijiClientError",
     "ruiji_encoder.RuijiEncoderError",
     "ruiji_encoding.EncoderError",
+    "ruiji_evaluation.RuijiEvaluationError",
     "ruiji_server.CatalogueImportError",
     "ruiji_server.GenerationError",
     "ruiji_server.RuijiError",
@@ -54,9 +55,13 @@ _FORESEEN = {
 
 _EXTRA_OF = {
     "grpc": "pip install 'ruiji[server]'",
+    "ir_measures": "pip install 'ruiji[evaluation]'",
     "jinja2": "pip install 'ruiji[demo]'",
+    "matplotlib": "pip install 'ruiji[evaluation]' or 'ruiji[encoder]'",
     "onnxruntime": "pip install 'ruiji[triton]'",
+    "pyarrow": "pip install 'ruiji[server]'",
     "sqlalchemy": "pip install 'ruiji[server]'",
+    "tensorboard": "pip install 'ruiji[encoder]'",
     "torch": "pip install torch==2.13.0, then pip install 'ruiji[encoder]'",
     "transformers": "pip install 'ruiji[encoder]'",
     "tritonclient": "pip install 'ruiji[server]'",

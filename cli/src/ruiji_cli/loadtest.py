@@ -16,7 +16,7 @@ import typer
 
 from ruiji_cli.console import ERR
 from ruiji_cli.failures import UsageProblem
-from ruiji_cli.options import DEFAULT_DATA, DataFolder, GenerationsFolder, generations_folder
+from ruiji_cli.options import DEFAULT_DATA, DataFolder, GenerationsFolder, TritonUrl, generations_folder
 
 _START_TIMEOUT_S = 60.0
 
@@ -27,19 +27,42 @@ def loadtest(
     target: Annotated[
         str | None, typer.Option(help="host:port of a server with this catalogue.  [default: start one on DATA]")
     ] = None,
-    users: Annotated[int, typer.Option(min=1, help="Locust's users; each asks ten times a second.")] = 20,
-    rate: Annotated[float, typer.Option(min=1.0, help="Requests a second of the open-loop generator.")] = 200.0,
-    seconds: Annotated[float, typer.Option(min=2.0, help="Length of each of the two runs.")] = 15.0,
-    max_p99_ms: Annotated[float, typer.Option(min=0.1, help="Fail above this p99.")] = 100.0,
+    scenario: Annotated[
+        str, typer.Option(help="browse, picture, live, spike or soak; docs/loadtest.md says what each does.")
+    ] = "browse",
+    users: Annotated[int | None, typer.Option(min=1, help="Locust's users.  [default: the scenario's]")] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.0, help="Requests a second of the open-loop generator; 0 leaves it out.")
+    ] = 200.0,
+    seconds: Annotated[
+        float | None, typer.Option(min=2.0, help="Length of each of the two runs.  [default: the scenario's]")
+    ] = None,
+    max_p99_ms: Annotated[
+        float | None, typer.Option(min=0.1, help="Fail above this p99.  [default: the scenario's limits]")
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Locust's processes; one makes about 2,600 requests a second.")
+    ] = 1,
+    report: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for Locust's HTML and CSV reports.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the server, if one is started.")] = 1,
+    triton_url: TritonUrl = None,
 ) -> None:
-    """Load a server with similar-item queries: first by Locust, then by an open loop that cross-checks its percentiles.
+    """Load a server as a marketplace would: first by Locust's users, then by an open loop that cross-checks them.
 
-    Fails if a request failed or a p99 is above the limit. Items are asked for with Zipf popularity.
+    Fails if a request failed or a p99 is above its limit. Queries by picture need a server with Triton; `live` and
+    `soak` also list items and delete them again, so keep them away from a catalogue that people see.
     """
     from ruiji_loadtest.headless import locust_command
+    from ruiji_loadtest.scenarios import BY_ITEM, SCENARIOS
     from ruiji_server.columns.reader import Columns
     from ruiji_server.generations.directory import GenerationDirectory
 
+    if scenario not in SCENARIOS:
+        raise UsageProblem(f"there is no scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
+    chosen = SCENARIOS[scenario]
+    users, seconds = users or chosen.users, seconds or chosen.run_time_s
     directory = GenerationDirectory(generations_folder(data, generations))
     current = directory.current_id()
     if current is None:
@@ -51,14 +74,22 @@ def loadtest(
         ids = Path(folder) / "ids.txt"
         ids.write_text("".join(f"{columns.item_id(row)}\n" for row in range(len(columns))), encoding="utf-8")
         if target is None:
-            target = stack.enter_context(_server(data, directory.root))
-        limit = ["--item-ids", str(ids), "--max-p99-ms", str(max_p99_ms)]
-        ERR.print(f"[bold]Locust[/], {users} users for {seconds:.0f} s")
-        run_time = ["--run-time", f"{seconds:.0f}s", "--users", str(users), "--spawn-rate", str(users)]
-        _check(locust_command(["--host", target, "--only-summary", *run_time, *limit]))
-        ERR.print(f"[bold]Open loop[/], {rate:.0f} requests/s for {seconds:.0f} s")
-        timing = ["--rate", str(rate), "--duration", str(seconds)]
-        _check([sys.executable, "-m", "ruiji_loadtest.open_loop", target, *timing, *limit])
+            target = stack.enter_context(_server(data, directory.root, workers, triton_url))
+        asked = ["--item-ids", str(ids)]
+        ERR.print(f"[bold]Locust[/], {scenario}: {users} users for {seconds:.0f} s")
+        load = ["--scenario", scenario, "--run-time", f"{seconds:.0f}s", "--users", str(users)]
+        load += ["--spawn-rate", str(users), "--connections", str(max(4, 4 * workers))]
+        load += [] if max_p99_ms is None else ["--max-p99-ms", str(max_p99_ms)]
+        load += [] if processes == 1 else ["--processes", str(processes)]
+        if report is not None:
+            report.mkdir(parents=True, exist_ok=True)
+            load += ["--html", str(report / f"{scenario}.html"), "--csv", str(report / scenario)]
+        _check(locust_command(["--host", target, "--only-summary", *load, *asked]))
+        if rate > 0 and BY_ITEM in chosen.max_p99_ms:
+            ERR.print(f"[bold]Open loop[/], {rate:.0f} requests/s for {seconds:.0f} s")
+            limit_ms = chosen.max_p99_ms[BY_ITEM] if max_p99_ms is None else max_p99_ms
+            load = ["--rate", str(rate), "--duration", str(seconds), "--max-p99-ms", str(limit_ms)]
+            _check([sys.executable, "-m", "ruiji_loadtest.open_loop", target, *load, *asked])
 
 
 def _check(command: list[str]) -> None:
@@ -68,12 +99,13 @@ def _check(command: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _server(data: Path, generations: Path) -> Iterator[str]:
+def _server(data: Path, generations: Path, workers: int, triton_url: str | None) -> Iterator[str]:
     """Serve the data folder in a process of its own; yield where."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{probe.getsockname()[1]}"
     options = ["--data", str(data), "--generations", str(generations), "--address", target, "--drain-s", "0"]
+    options += ["--workers", str(workers)] + ([] if triton_url is None else ["--triton-url", triton_url])
     process = subprocess.Popen([sys.executable, "-m", "ruiji_cli", "serve", *options], stdout=subprocess.DEVNULL)
     try:
         _wait_until_healthy(target, process)

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from ruiji_cli import catalog, demo, encoder, index, loadtest, serve, similar, triton, up, worker
+from ruiji_cli import (
+    catalog,
+    demo,
+    encoder,
+    evaluate,
+    index,
+    loadtest,
+    rollout,
+    serve,
+    similar,
+    store,
+    triton,
+    up,
+    worker,
+)
 from ruiji_cli.config_file import defaults_from
 from ruiji_cli.console import OUT, set_up_logging
 from ruiji_cli.failures import explained_failures
@@ -25,8 +39,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(catalog.app, name="catalog")
+encoder.app.add_typer(rollout.app)
 app.add_typer(encoder.app, name="encoder")
+app.add_typer(evaluate.app, name="eval")
 app.add_typer(index.app, name="index")
+app.add_typer(store.app, name="store")
 app.add_typer(worker.app, name="worker")
 app.command(name="triton")(triton.triton)
 app.command(name="serve")(serve.serve)

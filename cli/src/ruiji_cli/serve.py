@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import math
-import os
-import signal
-import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,13 +21,12 @@ from ruiji_cli.options import (
     generations_folder,
     store_url,
 )
-
-_SWITCH_INTERVAL_S = 2e-4
+from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ruiji_server.services.settings import ServerSettings
 
-    from ruiji_server.services.server import Server, ServerSettings
+_CONNECTION_AGE_S = 300.0
 
 
 def serve(
@@ -41,6 +36,8 @@ def serve(
     address: Annotated[str, typer.Option(envvar="RUIJI_ADDRESS", help="host:port to listen on.")] = "127.0.0.1:50051",
     triton_url: TritonUrl = None,
     pictures: PicturesFolder = None,
+    picture_prefix: PicturePrefixes = None,
+    picture_private: PrivatePictures = None,
     max_price_ratio: Annotated[
         float, typer.Option(help="Prices may differ by this factor; inf turns the price band off.")
     ] = 2.0,
@@ -56,14 +53,26 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(envvar="RUIJI_TOKEN_FILE", help="File with the token that callers must send.")
     ] = None,
+    shadow_share: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of answers that are compared with exact search, for the metrics."),
+    ] = 0.001,
     drain_s: Annotated[float, typer.Option(min=0.0, help="Seconds between NOT_SERVING and refusing calls.")] = 2.0,
+    workers: Annotated[
+        int, typer.Option(min=1, envvar="RUIJI_WORKERS", help="Serving processes on the port; about one a core.")
+    ] = 1,
+    max_connection_age_s: Annotated[
+        float, typer.Option(min=1.0, help="With --workers, when connections are asked to choose anew among them.")
+    ] = _CONNECTION_AGE_S,
 ) -> None:
     """Answer SimilarItems and the catalogue calls over gRPC, until SIGTERM or Ctrl-C drains the server.
 
     A new generation is picked up while serving. Without --triton-url, queries by picture are refused.
+
+    With --workers, SIGHUP replaces the processes one by one: each old one leaves when its successor answers.
     """
     from ruiji_server.ranking.policy import RankingPolicy
-    from ruiji_server.services.server import ServerSettings, TlsSettings
+    from ruiji_server.services.settings import ServerSettings, ShadowSettings, TlsSettings
 
     if (tls_certificate is None) != (tls_key is None):
         raise UsageProblem("TLS needs both --tls-certificate and --tls-key")
@@ -76,49 +85,35 @@ def serve(
         metrics_port=metrics_port,
         drain_s=drain_s,
         ranking=RankingPolicy(max_price_ratio, category_weight, candidates),
+        shadow=ShadowSettings(share=shadow_share),
+        max_connection_age_s=max_connection_age_s if workers > 1 else math.inf,
     )
-    run(settings, store_url(data, store), generations_folder(data, generations), pictures, triton_url)
+    access = PictureAccess.of(pictures, picture_prefix, picture_private)
+    store = store_url(data, store)
+    run(settings, store, generations_folder(data, generations), access, triton_url, workers=workers)
 
 
-def run(settings: ServerSettings, store: str, generations: Path, pictures: Path | None, triton_url: str | None) -> None:
-    """Serve in this process until SIGTERM or SIGINT, then drain."""
-    # Before numpy is first imported. A page takes products of a few hundred rows: a second thread costs more than it
-    # brings, and takes the core from another request.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # The feed is read by a thread; the event loop should not wait the default 5 ms to get its turn back.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    import uvloop
-
-    def ready(server: Server) -> None:
-        OUT.print(f"Ruiji listens on port {server.port}; `ruiji similar ITEM_ID` asks it. Ctrl-C stops it.")
-
-    uvloop.run(_serve(settings, store, generations, pictures, triton_url, ready))
-
-
-async def _serve(
+def run(
     settings: ServerSettings,
     store: str,
     generations: Path,
-    pictures: Path | None,
+    pictures: PictureAccess,
     triton_url: str | None,
-    on_ready: Callable[[Server], None],
+    *,
+    workers: int = 1,
 ) -> None:
-    from ruiji_server.embedding.picture_source import PictureSource
-    from ruiji_server.embedding.triton import TritonClient
-    from ruiji_server.generations.directory import GenerationDirectory
-    from ruiji_server.services.server import Server
-    from ruiji_server.store.engine import open_database
+    """Serve until SIGTERM or SIGINT, then drain: in this process, or in several workers of it."""
+    from ruiji_cli.serving_process import ServingPlan, serve_here
+    from ruiji_cli.supervisor import supervise
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        triton = None if triton_url is None else await stack.enter_async_context(TritonClient(triton_url))
-        database = open_database(store)
-        stack.callback(database.close)
-        server = await stack.enter_async_context(
-            Server(settings, database, GenerationDirectory(generations), PictureSource(pictures), triton)
-        )
-        on_ready(server)
-        await stop.wait()
-        await server.drain()
+    verbose = logging.getLogger().isEnabledFor(logging.DEBUG)
+    plan = ServingPlan(settings, store, generations, pictures, triton_url, verbose)
+
+    def ready(port: int) -> None:
+        who = "Ruiji listens" if workers == 1 else f"{workers} workers listen"
+        OUT.print(f"{who} on port {port}; `ruiji similar ITEM_ID` asks. Ctrl-C stops.")
+
+    if workers == 1:
+        serve_here(plan, ready)
+    else:
+        supervise(plan, workers, ready)

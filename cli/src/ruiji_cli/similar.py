@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,9 @@ from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from ruiji_client import Item, SimilarItemsResponse
+    from ruiji_client import Item, RuijiClient, SimilarItemsResponse
 
 
 def similar(
@@ -25,6 +26,10 @@ def similar(
     target: Target = DEFAULT_TARGET,
     picture: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Ask with a picture instead of an item.")
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Item ids, one a line: prints a JSON object for each."),
     ] = None,
     page_size: Annotated[int, typer.Option("--page-size", "-n", min=1, max=200, help="How many items.")] = 10,
     max_price_ratio: Annotated[float | None, typer.Option(help="Instead of the server's; inf for no band.")] = None,
@@ -34,9 +39,13 @@ def similar(
     """Show the items that look like one of the catalogue, or like a picture."""
     from ruiji_client import RuijiClient
 
-    if (item_id is None) == (picture is None):
-        raise UsageProblem("name an item, or give --picture FILE")
+    if sum(query is not None for query in (item_id, picture, batch)) != 1:
+        raise UsageProblem("name an item, or give --picture FILE or --batch FILE")
     with RuijiClient(target) as client:
+        if batch is not None:
+            item_ids = [line for line in batch.read_text(encoding="utf-8").splitlines() if line]
+            _print_batch(client, item_ids, page_size, max_price_ratio, category_weight)
+            return
         answer = client.similar_items(
             item_id=item_id,
             picture=None if picture is None else picture.read_bytes(),
@@ -49,6 +58,31 @@ def similar(
     OUT.print(page_table(answer, items, title=item_id or str(picture)))
     if explain:
         OUT.print(str(answer.explanation).strip())
+
+
+def _print_batch(
+    client: RuijiClient,
+    item_ids: Sequence[str],
+    page_size: int,
+    max_price_ratio: float | None,
+    category_weight: float | None,
+) -> None:
+    at_once = client.info().limits.max_batch_queries
+    for start in range(0, len(item_ids), at_once):
+        answer = client.similar_items_batch(
+            item_ids[start : start + at_once],
+            page_size=page_size,
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+        )
+        for outcome in answer.outcomes:
+            found: dict[str, object] = {"item_id": outcome.item_id}
+            if outcome.HasField("error"):
+                found["error"] = outcome.error.reason
+            else:
+                found["items"] = [{"item_id": hit.item_id, "score": round(hit.score, 6)} for hit in outcome.items]
+            # Not through the console, which breaks lines at the terminal's width.
+            typer.echo(json.dumps(found, ensure_ascii=False))
 
 
 def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,19 +16,27 @@ if TYPE_CHECKING:
     from ruiji_triton.supervisor import TritonSupervisor
 
 
+EncoderFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--encoder", help="Encoder folder to serve; repeat it for several side by side.  [default: the demo encoder]"
+    ),
+]
+
+
 def triton(
-    encoder: Annotated[Path | None, typer.Option(help="Encoder folder to serve.  [default: the demo encoder]")] = None,
+    encoder: EncoderFolders = None,
     data: DataFolder = DEFAULT_DATA,
     port: Annotated[int, typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one.")] = 8001,
     metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of Triton's own metrics.")] = None,
 ) -> None:
-    """Serve an encoder with the tritonserver of the nvidia-pytriton wheel, and keep it alive.
+    """Serve encoders with the tritonserver of the nvidia-pytriton wheel, and keep it alive.
 
     Writes the model repository to DATA/triton first. For NVIDIA's container use DATA/triton/container.
     """
     from ruiji_triton.foreground import serve_until_signal
 
-    settings = triton_settings(encoder, data, port=port, metrics_port=metrics_port)
+    settings = triton_settings(encoder or [], data, port=port, metrics_port=metrics_port)
 
     def ready(supervisor: TritonSupervisor) -> None:
         OUT.print(f"Triton answers on {supervisor.url} with encoder {', '.join(settings.encoder_ids)}")
@@ -37,12 +46,12 @@ def triton(
 
 
 def triton_settings(
-    encoder: Path | None, data: Path, *, port: int = 0, metrics_port: int | None = None
+    encoders: Sequence[Path], data: Path, *, port: int = 0, metrics_port: int | None = None
 ) -> SupervisorSettings:
-    """Write an encoder's model repository below the data folder and return how to serve it.
+    """Write the model repository of encoders below the data folder and return how to serve it.
 
     Args:
-        encoder: the encoder's folder; None is the demo encoder.
+        encoders: the encoders' folders; none means the demo encoder.
         data: the installation's folder.
         port: gRPC port; 0 takes a free one.
         metrics_port: port of Triton's own metrics; None for none.
@@ -51,7 +60,10 @@ def triton_settings(
     from ruiji_triton.repositories import write_repositories
     from ruiji_triton.settings import SupervisorSettings
 
-    written = write_repositories(encoder or demo_encoder_folder(), data / "triton")
+    written = [write_repositories(folder, data / "triton") for folder in encoders or [demo_encoder_folder()]]
     return SupervisorSettings(
-        repository=written.embedded, encoder_ids=(written.encoder_id,), grpc_port=port, metrics_port=metrics_port
+        repository=written[0].embedded,
+        encoder_ids=tuple(repository.encoder_id for repository in written),
+        grpc_port=port,
+        metrics_port=metrics_port,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +12,18 @@ import typer
 from ruiji_cli.background import kept_running
 from ruiji_cli.console import ERR
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, PicturesFolder, TritonUrl, generations_folder, store_url
+from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
+from ruiji_cli.triton import EncoderFolders, triton_settings
 
 
 def up(
     data: DataFolder = DEFAULT_DATA,
-    encoder: Annotated[Path | None, typer.Option(help="Encoder folder.  [default: the demo encoder]")] = None,
+    encoder: EncoderFolders = None,
     address: Annotated[str, typer.Option(envvar="RUIJI_ADDRESS", help="host:port to listen on.")] = "127.0.0.1:50051",
     triton_url: TritonUrl = None,
     pictures: PicturesFolder = None,
+    picture_prefix: PicturePrefixes = None,
+    picture_private: PrivatePictures = None,
     rebuild_s: Annotated[
         float, typer.Option(min=1.0, help="Seconds between looks whether the catalogue changed and needs a build.")
     ] = 30.0,
@@ -27,32 +32,52 @@ def up(
     """Run all of Ruiji on one machine: Triton, an embedding worker, the index builder and the gRPC server.
 
     Items imported before or meanwhile are embedded and appear with the next generation. Ctrl-C stops everything.
+
+    With several encoders the first one of a new store is promoted and answers; `ruiji encoder promote` changes that.
     """
+    from ruiji_demo.encoder import demo_encoder_folder
     from ruiji_server.services.server import ServerSettings
-    from ruiji_server.store.engine import open_database
     from ruiji_triton.supervisor import TritonSupervisor
 
     from ruiji_cli.serve import run
-    from ruiji_cli.triton import triton_settings
 
     data.mkdir(parents=True, exist_ok=True)
-    open_database(store_url(data, None), create=True).close()
+    folders = encoder or [demo_encoder_folder()]
+    _register(store_url(data, None), folders)
     with ExitStack() as stack:
-        settings = triton_settings(encoder, data)
-        [encoder_id] = settings.encoder_ids
+        settings = triton_settings(folders, data)
         if triton_url is None:
             ERR.print("starting Triton ...")
             triton_url = stack.enter_context(TritonSupervisor(settings)).url
-        worker = ["worker", "run", "--data", str(data), "--triton-url", triton_url, "--encoder-id", encoder_id]
-        if pictures is not None:
-            worker += ["--pictures", str(pictures)]
-        build = ["index", "build", "--data", str(data), "--encoder-id", encoder_id, "--every", str(rebuild_s)]
-        stack.enter_context(kept_running(worker))
-        stack.enter_context(kept_running(build))
+        access = PictureAccess.of(pictures, picture_prefix, picture_private)
+        worker = ["worker", "run", "--data", str(data), "--triton-url", triton_url, *access.arguments()]
+        for encoder_id in settings.encoder_ids:
+            stack.enter_context(kept_running([*worker, "--encoder-id", encoder_id]))
+        stack.enter_context(kept_running(["index", "build", "--data", str(data), "--every", str(rebuild_s)]))
         run(
             ServerSettings(address=address, metrics_port=metrics_port),
             store_url(data, None),
             generations_folder(data, None),
-            pictures,
+            access,
             triton_url,
         )
+
+
+def _register(store: str, folders: Sequence[Path]) -> None:
+    """Make the encoders known in their order, so that the first one of a new store is promoted."""
+    from ruiji_encoding.manifest import read_manifest
+    from ruiji_server.store.encoders import active_encoders, register_encoder
+    from ruiji_server.store.engine import open_database
+
+    database = open_database(store, create=True)
+    manifests = [read_manifest(folder) for folder in folders]
+    with ERR.status("Giving tasks"):
+        for manifest in manifests:
+            register_encoder(database, manifest.encoder_id, manifest.name, manifest.dimensions)
+    promoted = active_encoders(database)[0].encoder_id
+    if promoted not in {manifest.encoder_id for manifest in manifests}:
+        ERR.print(
+            f"[yellow]warning:[/] encoder {promoted} is promoted and answers, and nothing embeds new listings with it "
+            "here: give its folder with a further --encoder until `ruiji encoder promote` has replaced it"
+        )
+    database.close()

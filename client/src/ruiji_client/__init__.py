@@ -21,7 +21,13 @@ from ruiji.v1.catalog_pb2 import (
     UpsertOutcome,
 )
 from ruiji.v1.common_pb2 import ErrorDetail, Price
-from ruiji.v1.recommendation_pb2 import InfoResponse, SimilarItem, SimilarItemsResponse
+from ruiji.v1.recommendation_pb2 import (
+    InfoResponse,
+    SimilarItem,
+    SimilarItemsBatchResponse,
+    SimilarItemsOutcome,
+    SimilarItemsResponse,
+)
 
 from ruiji_client._aio import AsyncRuijiClient
 from ruiji_client._client import RuijiClient
@@ -63,6 +69,8 @@ __all__ = [
     "RuijiClient",
     "RuijiClientError",
     "SimilarItem",
+    "SimilarItemsBatchResponse",
+    "SimilarItemsOutcome",
     "SimilarItemsResponse",
     "Tls",
     "UnauthenticatedError",

@@ -17,12 +17,17 @@ from ruiji.v1.catalog_pb2 import (
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
-from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsResponse
+from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
 from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
 from ruiji_client._channel import call_metadata, channel_credentials, channel_options
 from ruiji_client._errors import client_error
-from ruiji_client._requests import delete_items_request, similar_items_request, upsert_items_request
+from ruiji_client._requests import (
+    delete_items_request,
+    similar_items_batch_request,
+    similar_items_request,
+    upsert_items_request,
+)
 from ruiji_client._settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -74,6 +79,7 @@ class AsyncRuijiClient:
         excluded_item_ids: Iterable[str] = (),
         price_currency: str | None = None,
         explain: bool = False,
+        embed_if_missing: bool = False,
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first; see `RuijiClient.similar_items`."""
@@ -90,10 +96,37 @@ class AsyncRuijiClient:
             excluded_item_ids=excluded_item_ids,
             price_currency=price_currency,
             explain=explain,
+            embed_if_missing=embed_if_missing,
         )
         deadlines = self._settings.deadlines
-        default_s = deadlines.similar_items_s if picture is None else deadlines.similar_items_by_picture_s
+        embeds = picture is not None or embed_if_missing
+        default_s = deadlines.similar_items_by_picture_s if embeds else deadlines.similar_items_s
         return await self._call(self._recommendation.SimilarItems, request, timeout_s, default_s)
+
+    async def similar_items_batch(
+        self,
+        item_ids: Iterable[str],
+        *,
+        encoder_id: str | None = None,
+        page_size: int | None = None,
+        max_price_ratio: float | None = None,
+        category_weight: float | None = None,
+        excluded_item_ids: Iterable[str] = (),
+        price_currency: str | None = None,
+        timeout_s: float | None = None,
+    ) -> SimilarItemsBatchResponse:
+        """Return a page for each of many items; see `RuijiClient.similar_items_batch`."""
+        request = similar_items_batch_request(
+            item_ids,
+            encoder_id=encoder_id,
+            page_size=page_size,
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+            excluded_item_ids=excluded_item_ids,
+            price_currency=price_currency,
+        )
+        default_s = self._settings.deadlines.similar_items_batch_s
+        return await self._call(self._recommendation.SimilarItemsBatch, request, timeout_s, default_s)
 
     async def info(self, *, timeout_s: float | None = None) -> InfoResponse:
         """Return what serves: versions, encoder, generation, limits, and the ranking policy in force."""

@@ -13,6 +13,7 @@ from ruiji_client._settings import ClientSettings, Retries, check_token
 
 RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ruiji.v1.RecommendationService/SimilarItems": ("UNAVAILABLE",),
+    "ruiji.v1.RecommendationService/SimilarItemsBatch": ("UNAVAILABLE",),
     "ruiji.v1.RecommendationService/Info": ("UNAVAILABLE",),
     "ruiji.v1.CatalogService/UpsertItems": ("UNAVAILABLE",),
     "ruiji.v1.CatalogService/DeleteItems": ("UNAVAILABLE",),
@@ -20,6 +21,10 @@ RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """For each RPC the codes that its contract calls worth a retry. UpsertItems is safe to repeat because all attempts of a
 call carry one request id."""
+
+_CLOSING: Final = "CANCELLED"
+"""How a server's end cancels calls that reached it after it had begun to close and before its client was told
+(grpc/grpc#24237). Retrying them is safe, for every RPC is. Calls that this client cancels are never retried."""
 
 
 def channel_options(settings: ClientSettings) -> list[tuple[str, str | int]]:
@@ -57,7 +62,7 @@ def service_config(retries: Retries | None) -> dict[str, object]:
                     "initialBackoff": f"{retries.initial_backoff_s:.9f}s",
                     "maxBackoff": f"{retries.max_backoff_s:.9f}s",
                     "backoffMultiplier": retries.backoff_multiplier,
-                    "retryableStatusCodes": list(codes),
+                    "retryableStatusCodes": [*codes, _CLOSING],
                 },
             }
             for rpc, codes in RETRYABLE_CODES.items()

@@ -15,12 +15,17 @@ from ruiji.v1.catalog_pb2 import (
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
-from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsResponse
+from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
 from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
 from ruiji_client._channel import call_metadata, channel_credentials, channel_options
 from ruiji_client._errors import client_error
-from ruiji_client._requests import delete_items_request, similar_items_request, upsert_items_request
+from ruiji_client._requests import (
+    delete_items_request,
+    similar_items_batch_request,
+    similar_items_request,
+    upsert_items_request,
+)
 from ruiji_client._settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -69,6 +74,7 @@ class RuijiClient:
         excluded_item_ids: Iterable[str] = (),
         price_currency: str | None = None,
         explain: bool = False,
+        embed_if_missing: bool = False,
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first.
@@ -77,7 +83,8 @@ class RuijiClient:
             item_id: query by an item of the catalogue.
             picture: query by a picture file's bytes.
             embedding: query by an embedding, shape (dimensions,), any length but zero.
-            encoder_id: the encoder that made the embedding; needed with it and only with it.
+            encoder_id: answer by this encoder, which must be one that serves (see `info`); None leaves the choice to
+                the server. With an embedding it is needed: the encoder that made it.
             price: what a query picture's or embedding's item costs; without it no price band is applied.
             category_path: its category from root to leaf; without it categories do not count.
             page_size: how many items to return; None takes the server's default of 20.
@@ -86,7 +93,10 @@ class RuijiClient:
             excluded_item_ids: items not to recommend.
             price_currency: recommend only items priced in this ISO 4217 currency.
             explain: whether the answer says how the page came about.
-            timeout_s: None takes `Deadlines.similar_items_s`, or `similar_items_by_picture_s` for a picture.
+            embed_if_missing: whether an item that has no embedding yet is embedded now, which may take as long as
+                fetching its picture does, instead of failing; only with item_id.
+            timeout_s: None takes `Deadlines.similar_items_s`, or `similar_items_by_picture_s` for a picture and with
+                embed_if_missing.
 
         Raises:
             ValueError: not exactly one query, or an argument that belongs to another kind of query.
@@ -104,10 +114,48 @@ class RuijiClient:
             excluded_item_ids=excluded_item_ids,
             price_currency=price_currency,
             explain=explain,
+            embed_if_missing=embed_if_missing,
         )
         deadlines = self._settings.deadlines
-        default_s = deadlines.similar_items_s if picture is None else deadlines.similar_items_by_picture_s
+        embeds = picture is not None or embed_if_missing
+        default_s = deadlines.similar_items_by_picture_s if embeds else deadlines.similar_items_s
         return self._call(self._recommendation.SimilarItems, request, timeout_s, default_s)
+
+    def similar_items_batch(
+        self,
+        item_ids: Iterable[str],
+        *,
+        encoder_id: str | None = None,
+        page_size: int | None = None,
+        max_price_ratio: float | None = None,
+        category_weight: float | None = None,
+        excluded_item_ids: Iterable[str] = (),
+        price_currency: str | None = None,
+        timeout_s: float | None = None,
+    ) -> SimilarItemsBatchResponse:
+        """Return a page for each of many items, as `similar_items` would; look at each outcome, for it may be an error.
+
+        Args:
+            item_ids: items of the catalogue, as many as `info().limits.max_batch_queries`.
+            encoder_id: the encoder to compare by, one of those that serve; None leaves it to the server.
+            page_size: as for `similar_items`, for each of them; so are the arguments below.
+            max_price_ratio: see `similar_items`.
+            category_weight: see `similar_items`.
+            excluded_item_ids: items not to recommend for any of them.
+            price_currency: see `similar_items`.
+            timeout_s: None takes `Deadlines.similar_items_batch_s`.
+        """
+        request = similar_items_batch_request(
+            item_ids,
+            encoder_id=encoder_id,
+            page_size=page_size,
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+            excluded_item_ids=excluded_item_ids,
+            price_currency=price_currency,
+        )
+        default_s = self._settings.deadlines.similar_items_batch_s
+        return self._call(self._recommendation.SimilarItemsBatch, request, timeout_s, default_s)
 
     def info(self, *, timeout_s: float | None = None) -> InfoResponse:
         """Return what serves: versions, encoder, generation, limits, and the ranking policy in force."""

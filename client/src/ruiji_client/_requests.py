@@ -14,6 +14,7 @@ from ruiji.v1.common_pb2 import Price
 from ruiji.v1.recommendation_pb2 import (
     QueryContext,
     RankingOverrides,
+    SimilarItemsBatchRequest,
     SimilarItemsRequest,
 )
 
@@ -32,6 +33,7 @@ def similar_items_request(
     excluded_item_ids: Iterable[str],
     price_currency: str | None,
     explain: bool,
+    embed_if_missing: bool,
 ) -> SimilarItemsRequest:
     """Build the request; see `RuijiClient.similar_items` for the arguments.
 
@@ -41,8 +43,10 @@ def similar_items_request(
     """
     if sum(query is not None for query in (item_id, picture, embedding)) != 1:
         raise ValueError("give exactly one of item_id, picture and embedding")
-    if (embedding is None) != (encoder_id is None):
-        raise ValueError("an embedding needs the encoder_id of the encoder that made it; other queries take none")
+    if embedding is not None and encoder_id is None:
+        raise ValueError("an embedding needs the encoder_id of the encoder that made it")
+    if embed_if_missing and item_id is None:
+        raise ValueError("embed_if_missing is for queries by item_id; other queries bring what is embedded")
     _refuse_one_string("category_path", category_path)
     _refuse_one_string("excluded_item_ids", excluded_item_ids)
     request = SimilarItemsRequest(
@@ -54,6 +58,9 @@ def similar_items_request(
             price_currency_code=price_currency or "",
         ),
         explain=explain,
+        embed_if_missing=embed_if_missing,
+        # An embedding names its encoder itself, and is answered by it.
+        encoder_id=encoder_id or "" if embedding is None else "",
     )
     if item_id is not None:
         if price is not None or category_path:
@@ -70,6 +77,36 @@ def similar_items_request(
         context = request.embedding.context
     context.MergeFrom(QueryContext(price=price, category_path=category_path))
     return request
+
+
+def similar_items_batch_request(
+    item_ids: Iterable[str],
+    *,
+    encoder_id: str | None,
+    page_size: int | None,
+    max_price_ratio: float | None,
+    category_weight: float | None,
+    excluded_item_ids: Iterable[str],
+    price_currency: str | None,
+) -> SimilarItemsBatchRequest:
+    """Build the request; see `RuijiClient.similar_items_batch` for the arguments.
+
+    Raises:
+        TypeError: one string where a list of strings is meant.
+    """
+    _refuse_one_string("item_ids", item_ids)
+    _refuse_one_string("excluded_item_ids", excluded_item_ids)
+    return SimilarItemsBatchRequest(
+        item_ids=item_ids,
+        page_size=page_size,
+        ranking=RankingOverrides(
+            max_price_ratio=max_price_ratio,
+            category_weight=category_weight,
+            excluded_item_ids=excluded_item_ids,
+            price_currency_code=price_currency or "",
+        ),
+        encoder_id=encoder_id or "",
+    )
 
 
 def upsert_items_request(items: Iterable[Item], request_id: str | None) -> UpsertItemsRequest:

@@ -15,6 +15,8 @@ class Deadlines:
     """`similar_items` by item or by embedding, in seconds. Answered from memory; the rest is room for a retry."""
     similar_items_by_picture_s: float = 15.0
     """`similar_items` by picture, in seconds. Up to 20 MB travel, and an encoder on a CPU takes its time."""
+    similar_items_batch_s: float = 30.0
+    """`similar_items_batch`, in seconds. Hundreds of queries one after the other, between those of others."""
     info_s: float = 2.0
     """`info`, in seconds."""
     upsert_items_s: float = 30.0

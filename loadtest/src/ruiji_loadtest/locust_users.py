@@ -1,34 +1,41 @@
 """The users that Locust simulates, their options, and the verdict on a run; loaded by `locustfile`.
 
-Each user asks at a constant pace for items of Zipf popularity, as long as answers come in time.
-At saturation users wait for answers and the load sinks with the server; what visitors would feel then is for
-`ruiji_loadtest.open_loop` to say.
+Each user asks at a constant pace, as long as answers come in time; `--scenario` says what. Items are asked for with
+Zipf popularity. At saturation users wait for answers and the load sinks with the server; what visitors would feel then
+is for `ruiji_loadtest.open_loop` to say.
 
-A run fails (exit code 1) if any request failed, if the p99 was above `--max-p99-ms`, or if nothing was measured.
+A run fails (exit code 1) if any request failed, if the p99 of a kind of request was above its limit, or if nothing was
+measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import io
 import itertools
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
 import numpy as np
+from google.protobuf.message import Message
 from locust import User, events, task
 from locust.env import Environment
 from locust.runners import WorkerRunner
-from ruiji_client import ClientSettings, RuijiClient, RuijiClientError
+from PIL import Image
+from ruiji_client import ClientSettings, Item, Price, RuijiClient, RuijiClientError
 
 from ruiji_loadtest.popularity import ItemIdsError, ZipfPopularity, read_item_ids
+from ruiji_loadtest.scenarios import BY_ITEM, BY_PICTURE, SCENARIOS, UPSERT
 
 _LOG = logging.getLogger(__name__)
 _DRAWN_AT_ONCE = 1024
+_ITEMS_OF_A_SELLER = 20
 
 item_ids_of = functools.cache(read_item_ids)
 
@@ -39,8 +46,8 @@ def _popularity(item_ids_file: str, exponent: float, seed: int) -> ZipfPopularit
     return ZipfPopularity(item_ids_of(Path(item_ids_file)), exponent=exponent, seed=seed)
 
 
-class SimilarItemsUser(User):
-    """A visitor who looks at listings, one after the other."""
+class MarketplaceUser(User):
+    """A visitor who looks at listings or searches with pictures, or a seller who changes listings."""
 
     _numbers = itertools.count()
 
@@ -52,16 +59,21 @@ class SimilarItemsUser(User):
         number = next(self._numbers)
         runner = environment.runner
         worker = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+        self._scenario = SCENARIOS[options.scenario]
         self._rng = np.random.default_rng((options.seed, worker, number))
         self._popularity = _popularity(options.item_ids, options.zipf_exponent, options.seed)
         self._queries: Iterator[str] = iter(())
         self._page_size: int = options.page_size
         self._deadline_s: float = options.deadline_s
+        self._own_items = [f"loadtest-{worker}-{number}-{slot}" for slot in range(_ITEMS_OF_A_SELLER)]
+        self._upserted: set[str] = set()
         # gRPC gives channels with equal arguments one connection; the user agent makes them differ.
         agent = f"ruiji-loadtest/{number % options.connections}"
         # Retries would hide the failures that the test is there to find.
         self._client = RuijiClient(ClientSettings(environment.host, retries=None, user_agent=agent))
-        self._interval_s = 1 / options.requests_per_user
+        self._interval_s = 1 / (options.requests_per_user or self._scenario.requests_per_user)
+        self._run_time_s: float | None = options.run_time
+        self._started_s = time.perf_counter()
         self._due_s = 0.0
 
     def on_start(self) -> None:
@@ -71,38 +83,71 @@ class SimilarItemsUser(User):
         again, and the latencies would be those of the queue they form.
         """
         phase_s = self._rng.uniform(0, self._interval_s)
-        self._due_s = time.perf_counter() + phase_s
+        self._started_s = time.perf_counter()
+        self._due_s = self._started_s + phase_s
         gevent.sleep(phase_s)
 
     def wait_time(self) -> float:
         """Return the seconds until the next request is due; after a slow answer none catches up."""
         now_s = time.perf_counter()
-        self._due_s = max(self._due_s + self._interval_s, now_s)
+        elapsed_share = (now_s - self._started_s) / self._run_time_s if self._run_time_s else 0.0
+        self._due_s = max(self._due_s + self._interval_s / self._scenario.rate_factor(elapsed_share), now_s)
         return self._due_s - now_s
 
     @task
-    def similar_items(self) -> None:
-        """Ask for the items that look like one of them."""
-        query = self._next_query()
+    def one_request(self) -> None:
+        """Do one of the things of the scenario."""
+        draw = self._rng.random()
+        if draw < self._scenario.picture_share:
+            picture = random_picture(self._rng)
+            self._measured(BY_PICTURE, lambda: self._client.similar_items(picture=picture, page_size=self._page_size))
+        elif draw < self._scenario.picture_share + self._scenario.upsert_share:
+            item = self._changed_listing()
+            self._measured(UPSERT, lambda: self._upsert(item))
+        else:
+            query = self._next_query()
+            self._measured(
+                BY_ITEM,
+                lambda: self._client.similar_items(
+                    item_id=query, page_size=self._page_size, timeout_s=self._deadline_s
+                ),
+            )
+
+    def _measured(self, name: str, call: Callable[[], Message]) -> None:
         failure: RuijiClientError | None = None
         answer_bytes = 0
         started_s = time.perf_counter()
         try:
-            page = self._client.similar_items(item_id=query, page_size=self._page_size, timeout_s=self._deadline_s)
-            answer_bytes = page.ByteSize()
+            answer_bytes = call().ByteSize()
         except RuijiClientError as error:
             failure = error
         self.environment.events.request.fire(
             request_type="grpc",
-            name="SimilarItems",
+            name=name,
             response_time=1000 * (time.perf_counter() - started_s),
             response_length=answer_bytes,
             exception=failure,
             context=self.context(),
         )
 
+    def _upsert(self, item: Item) -> Message:
+        answer = self._client.upsert_items([item])
+        self._upserted.add(item.item_id)
+        return answer
+
+    def _changed_listing(self) -> Item:
+        return Item(
+            item_id=self._own_items[self._rng.integers(len(self._own_items))],
+            title="of a load test",
+            price=Price(amount_minor=int(self._rng.integers(300, 30_000)), currency_code="JPY"),
+            category_path=["Load test"],
+            picture_content=random_picture(self._rng),
+        )
+
     def on_stop(self) -> None:
-        """Close the channel."""
+        """Take back what it listed, and close the channel."""
+        if self._upserted:
+            self._client.delete_items(sorted(self._upserted))
         self._client.close()
 
     def _next_query(self) -> str:
@@ -111,6 +156,14 @@ class SimilarItemsUser(User):
             self._queries = iter(self._popularity.draw(_DRAWN_AT_ONCE, self._rng))
             query = next(self._queries)
         return query
+
+
+def random_picture(rng: np.random.Generator) -> bytes:
+    """Return a JPEG of coloured patches, 256 pixels square, about 4 kB; no two are alike."""
+    file = io.BytesIO()
+    patches = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(patches).resize((256, 256), Image.Resampling.BICUBIC).save(file, "JPEG")
+    return file.getvalue()
 
 
 def _file_of_item_ids(text: str) -> str:
@@ -143,13 +196,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="Item ids to ask for, one a line.",
     )
     group.add_argument(
-        "--max-p99-ms", type=_at_least(0), default=100.0, help="Fail if the p99 is above this. Default: 100."
+        "--scenario",
+        choices=sorted(SCENARIOS),
+        default="browse",
+        help="What users do. `live` and `soak` list items and delete them again. Default: browse.",
     )
     group.add_argument(
-        "--requests-per-user", type=_at_least(0.001), default=10.0, help="Requests a second of each user. Default: 10."
+        "--max-p99-ms",
+        type=_at_least(0),
+        help="Fail if the p99 of any kind of request is above this. Default: the scenario's limits.",
+    )
+    group.add_argument(
+        "--requests-per-user", type=_at_least(0.001), help="Requests a second of each user. Default: the scenario's."
     )
     group.add_argument("--page-size", type=int, default=20, help="Items on a page. Default: 20.")
-    group.add_argument("--deadline-s", type=_at_least(0.001), default=2.0, help="Deadline of a request. Default: 2.")
+    group.add_argument(
+        "--deadline-s", type=_at_least(0.001), default=2.0, help="Deadline of queries by item. Default: 2."
+    )
     group.add_argument(
         "--connections",
         type=int,
@@ -167,16 +230,19 @@ def _judge(environment: Environment, **_: object) -> None:
     if isinstance(environment.runner, WorkerRunner) or environment.parsed_options is None:
         return  # the master has everybody's numbers
     total = environment.stats.total
-    limit_ms: float = environment.parsed_options.max_p99_ms
-    p99_ms = total.get_response_time_percentile(0.99) if total.num_requests else 0
+    limits_ms = SCENARIOS[environment.parsed_options.scenario].max_p99_ms
+    given_ms: float | None = environment.parsed_options.max_p99_ms
     failures = []
     if total.num_requests == 0:
         failures.append("nothing was measured")
     if total.num_failures:
         failures.append(f"{total.num_failures} of {total.num_requests} requests failed")
-    if p99_ms > limit_ms:
-        failures.append(f"p99 is {p99_ms} ms, above the limit of {limit_ms:g} ms")
-    for failure in failures:
-        _LOG.error("Load test failed: %s", failure)
+    for (kind, _method), entry in sorted(environment.stats.entries.items()):
+        limit_ms = limits_ms.get(kind, math.inf) if given_ms is None else given_ms
+        p99_ms = entry.get_response_time_percentile(0.99) if entry.num_requests else 0
+        if p99_ms > limit_ms:
+            failures.append(f"p99 of {kind} is {p99_ms} ms, above the limit of {limit_ms:g} ms")
+    for reason in failures:
+        _LOG.error("Load test failed: %s", reason)
     if failures:
         environment.process_exit_code = 1

@@ -9,9 +9,9 @@ grpc_gevent.init_gevent()
 
 import gevent  # noqa: E402  (see above)
 
-from ruiji_loadtest.locust_users import SimilarItemsUser  # noqa: E402
+from ruiji_loadtest.locust_users import MarketplaceUser  # noqa: E402
 
 # gevent last looked at the clock before these imports; without this, --run-time would be shorter by their time.
 gevent.get_hub().loop.update_now()
 
-__all__ = ["SimilarItemsUser"]
+__all__ = ["MarketplaceUser"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import tarfile
@@ -317,7 +318,7 @@ def test_pictures_may_stay_where_they_lie(read, tmp_path: Path) -> None:
     assert item.picture.uri.startswith("file:///")
     assert error.reason is Reason.PICTURE_UNREADABLE
     # The embedding worker reads what the importer wrote.
-    assert PictureSource(source).read(item.picture) == RED
+    assert asyncio.run(PictureSource(source).read(item.picture)) == RED
 
 
 def test_pictures_in_archives_cannot_be_referenced(tmp_path: Path) -> None:

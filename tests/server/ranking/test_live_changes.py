@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruiji_server.columns.live import ItemChange, LiveColumns
+from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.domain.items import Item, ItemState, Price
-from ruiji_server.generations.generation import Generation
+from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
 from ruiji_server.index.exact import nearest_among
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Query
@@ -50,7 +51,12 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     store = fill_store(folder, ITEMS)
     directory, _ = build(store, folder / "generations")
-    yield store, directory.open_current()
+    generation = directory.open_current()
+    # Narrow, so that changes often leave too few of its neighbours.
+    write_neighbours(
+        folder, generation.columns, generation.index, NeighbourTableSettings(width=12), lambda _items: None
+    )
+    yield store, generation, NeighbourTable.open(folder, 2.0)
     store.database.close()
 
 
@@ -74,9 +80,10 @@ deletions = st.integers(0, ITEMS + 20).map(lambda number: f"item-{number:05d}")
     asked=st.integers(0, ITEMS - 1),
     ratio=st.sampled_from([1.2, 2.0, math.inf]),
     candidates=st.sampled_from([5, 100]),
+    with_table=st.booleans(),
 )
-def test_pages_are_those_of_the_changed_catalogue(small, changes, asked, ratio, candidates):
-    store, generation = small
+def test_pages_are_those_of_the_changed_catalogue(small, changes, asked, ratio, candidates, with_table):
+    store, generation, table = small
     live, current = (
         LiveColumns(generation.columns),
         {item.item_id: (item, vector) for item, vector in zip(store.items, store.vectors, strict=True)},
@@ -96,19 +103,19 @@ def test_pages_are_those_of_the_changed_catalogue(small, changes, asked, ratio, 
         assert live.category_path(row) == item.category_path
         np.testing.assert_array_equal(live.embedding(row), vector)
     assert all(live.row_of(change) is None for change in changes if isinstance(change, str) and change not in current)
-    assert_same_page(generation, live, current, sorted(current)[asked % len(current)], ratio, candidates)
+    recommender = Recommender(live, ExactSearch(generation.columns.embeddings), table if with_table else None)
+    assert_same_page(recommender, live, current, sorted(current)[asked % len(current)], ratio, candidates)
 
 
-def assert_same_page(generation: Generation, live: LiveColumns, current, item_id, ratio, candidates) -> None:
+def assert_same_page(recommender: Recommender, live: LiveColumns, current, item_id, ratio, candidates) -> None:
     item, vector = current[item_id]
     policy = RankingPolicy(max_price_ratio=ratio, candidates=candidates)
-    recommender = Recommender(live, ExactSearch(generation.columns.embeddings))
     page = recommender.recommend(
-        Query(vector, 10, policy, price=item.price, category_path=item.category_path, row=live.row_of(item_id))
+        Query(vector, 5, policy, price=item.price, category_path=item.category_path, row=live.row_of(item_id))
     )
     expected, exhausted = wanted_page(
         [item for item, _ in current.values()], np.stack([vector for _, vector in current.values()]), vector,
-        page_size=10, policy=policy, price=item.price, category_path=item.category_path, excluded={item_id},
+        page_size=5, policy=policy, price=item.price, category_path=item.category_path, excluded={item_id},
     )  # fmt: skip
     found = [live.item_id(row) for row in page.rows.tolist()]
     assert page.exhausted == exhausted
@@ -135,7 +142,7 @@ def column(item: Item, vector) -> Column:
 
 
 def test_a_change_hides_the_row_it_replaces(small):
-    store, generation = small
+    store, generation, _ = small
     live = LiveColumns(generation.columns)
     dearer = replace(store.items[3], price=Price(77, "JPY"))
     live.apply([ItemChange(dearer.item_id, column(dearer, store.vectors[3]))])
@@ -148,7 +155,7 @@ def test_a_change_hides_the_row_it_replaces(small):
 
 
 def test_room_grows_with_the_changes(small):
-    store, generation = small
+    store, generation, _ = small
     live = LiveColumns(generation.columns)
     vectors = clustered_vectors(1_000)
     new = [replace(store.items[0], item_id=f"new-{n:04d}") for n in range(1_000)]

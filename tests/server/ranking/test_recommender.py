@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 from ruiji_server.columns.live import LiveColumns
+from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.domain.items import ItemState, Price
+from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
 from ruiji_server.index.exact import nearest_among
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query
@@ -28,9 +30,14 @@ class ExactSearch:
         return nearest_among(self._embeddings, np.arange(len(self._embeddings)), query, k)[0]
 
 
-@pytest.fixture(scope="module")
-def exact(generation) -> Recommender:
-    return Recommender(LiveColumns(generation.columns), ExactSearch(generation.columns.embeddings))
+@pytest.fixture(scope="module", params=["search", "neighbour table"])
+def exact(request, generation, tmp_path_factory) -> Recommender:
+    columns, table = generation.columns, None
+    if request.param == "neighbour table":
+        folder = tmp_path_factory.mktemp("table")
+        write_neighbours(folder, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+        table = NeighbourTable.open(folder, 2.0)
+    return Recommender(LiveColumns(columns), ExactSearch(columns.embeddings), table)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -15,7 +16,7 @@ from alembic.script import ScriptDirectory
 from ruiji_server.domain.errors import Unavailable
 from ruiji_server.store.catalogue import CatalogueStore, UpsertKind
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
-from ruiji_server.store.engine import StoreError, open_database
+from ruiji_server.store.engine import StoreError, open_database, upgrade_store
 from ruiji_server.store.schema import SCHEMA_REVISION, metadata
 from sqlalchemy import Engine, create_engine, inspect, text
 
@@ -93,11 +94,13 @@ def test_a_missing_store_is_not_made_by_accident(bare_url, bare_engine):
     assert inspect(bare_engine).get_table_names() == []
 
 
-def test_a_store_of_the_first_release_is_refused_until_it_is_upgraded_and_then_keeps_what_it_had(bare_url, bare_engine):
+def test_a_store_of_an_older_release_is_refused_until_it_is_upgraded_and_then_keeps_what_it_had(bare_url, bare_engine):
     make_store_of_the_first_release(bare_engine)
-    with pytest.raises(StoreError, match=r"schema revision 0001.*`ruiji up` brings it up to date"):
-        open_database(bare_url)
-    database = open_database(bare_url, create=True)
+    for create in (False, True):
+        with pytest.raises(StoreError, match=r"schema revision 0001.*`ruiji store upgrade`"):
+            open_database(bare_url, create=create)
+    assert upgrade_store(bare_url) == ("0001", SCHEMA_REVISION)
+    database = open_database(bare_url)
     store = CatalogueStore(database)
     assert store.get("old").item.title == "Old shoe"
     assert store.upsert("1", "", [an_item("new")]).outcomes[0].kind == UpsertKind.CREATED
@@ -105,15 +108,25 @@ def test_a_store_of_the_first_release_is_refused_until_it_is_upgraded_and_then_k
     tasks.register_encoder("formula", 128)
     assert {task.item_id for task in tasks.claim(10, 60.0)} == {"new"}, "its own encoder had its tasks already"
     database.close()
-    open_database(bare_url).close()
+
+
+def test_upgrading_twice_changes_nothing(bare_url):
+    open_database(bare_url, create=True).close()
+    assert upgrade_store(bare_url) == (SCHEMA_REVISION, SCHEMA_REVISION)
+
+
+def test_an_upgrade_makes_no_store(bare_url, bare_engine):
+    with pytest.raises(StoreError, match="there is no store"):
+        upgrade_store(bare_url)
+    assert inspect(bare_engine).get_table_names() == []
 
 
 def test_a_store_of_a_newer_release_is_refused_and_left_alone(bare_url, bare_engine):
     open_database(bare_url, create=True).close()
     set_revision(bare_engine, "0099")
-    for create in (False, True):
+    for use in (open_database, partial(open_database, create=True), upgrade_store):
         with pytest.raises(StoreError, match="0099, which is newer"):
-            open_database(bare_url, create=create)
+            use(bare_url)
 
 
 def test_several_processes_may_make_the_store_at_once(bare_url):
@@ -140,7 +153,7 @@ def test_an_upgrade_that_fails_half_way_changes_nothing(bare_url, bare_engine):
         connection.execute(text("ALTER TABLE encoders ADD COLUMN tasks_given_to TEXT"))  # in the second one's way
     before = set(inspect(bare_engine).get_table_names())
     with pytest.raises((StoreError, Unavailable)):
-        open_database(bare_url, create=True)
+        upgrade_store(bare_url)
     assert set(inspect(bare_engine).get_table_names()) == before
 
 

@@ -67,7 +67,10 @@ class Item(google.protobuf.message.Message):
     picture_content: builtins.bytes
     """The file itself: JPEG, PNG, WebP, GIF, BMP or AVIF, at most 20 MB and 50 megapixels."""
     picture_uri: builtins.str
-    """Where an embedding worker finds it: a `file:` URI below the folder that the server was started to allow."""
+    """Where an embedding worker finds it: at most 2,000 characters, `https:`, `http:` or of object storage (`s3:`),
+    below a prefix that the server was started to allow, or `file:` below its folder. Web addresses outside the
+    public internet are refused. A changed picture needs a changed URI.
+    """
     @property
     def price(self) -> ruiji.v1.common_pb2.Price:
         """Required."""

@@ -26,12 +26,22 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     PAGE_SIZE_FIELD_NUMBER: builtins.int
     RANKING_FIELD_NUMBER: builtins.int
     EXPLAIN_FIELD_NUMBER: builtins.int
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    EMBED_IF_MISSING_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """An item of the catalogue. The fast path: its embedding is at hand."""
     page_size: builtins.int
     """Optional. How many items to return, 1 to 200; 20 by default."""
     explain: builtins.bool
     """Optional. Whether to say how the page came about; costs a little. False by default."""
+    encoder_id: builtins.str
+    """Optional. Answer by this encoder's generation; must be one that serves (see `Info`). By default the server
+    chooses: the promoted encoder, or one that it gives a share of requests.
+    """
+    embed_if_missing: builtins.bool
+    """Optional. If the query item has no embedding yet, make it now, within the deadline, instead of answering
+    `FAILED_PRECONDITION`. Has no effect on other queries. False by default.
+    """
     @property
     def picture(self) -> global___PictureQuery:
         """A picture, embedded on the spot."""
@@ -53,9 +63,11 @@ class SimilarItemsRequest(google.protobuf.message.Message):
         page_size: builtins.int | None = ...,
         ranking: global___RankingOverrides | None = ...,
         explain: builtins.bool = ...,
+        encoder_id: builtins.str = ...,
+        embed_if_missing: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_page_size", b"_page_size", "embedding", b"embedding", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embedding", b"embedding", "explain", b"explain", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embed_if_missing", b"embed_if_missing", "embedding", b"embedding", "encoder_id", b"encoder_id", "explain", b"explain", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_page_size", b"_page_size"]) -> typing.Literal["page_size"] | None: ...
     @typing.overload
@@ -228,6 +240,105 @@ class SimilarItemsResponse(google.protobuf.message.Message):
 global___SimilarItemsResponse = SimilarItemsResponse
 
 @typing.final
+class SimilarItemsBatchRequest(google.protobuf.message.Message):
+    """Many items as queries."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ITEM_IDS_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    RANKING_FIELD_NUMBER: builtins.int
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    page_size: builtins.int
+    """Optional. How many items to return for each, 1 to 200; 20 by default."""
+    encoder_id: builtins.str
+    """Optional. See `SimilarItemsRequest.encoder_id`."""
+    @property
+    def item_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Required. 1 to 500 ids; an id that stands twice is answered twice."""
+
+    @property
+    def ranking(self) -> global___RankingOverrides:
+        """Optional. What to do differently from the server's ranking policy, for all of them."""
+
+    def __init__(
+        self,
+        *,
+        item_ids: collections.abc.Iterable[builtins.str] | None = ...,
+        page_size: builtins.int | None = ...,
+        ranking: global___RankingOverrides | None = ...,
+        encoder_id: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_page_size", b"_page_size", "page_size", b"page_size", "ranking", b"ranking"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "encoder_id", b"encoder_id", "item_ids", b"item_ids", "page_size", b"page_size", "ranking", b"ranking"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_page_size", b"_page_size"]) -> typing.Literal["page_size"] | None: ...
+
+global___SimilarItemsBatchRequest = SimilarItemsBatchRequest
+
+@typing.final
+class SimilarItemsBatchResponse(google.protobuf.message.Message):
+    """A page, or a reason, for each query."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: builtins.int
+    GENERATION_ID_FIELD_NUMBER: builtins.int
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    generation_id: builtins.str
+    """The generation that answered, the same for all."""
+    encoder_id: builtins.str
+    """The encoder whose embeddings were compared."""
+    @property
+    def outcomes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimilarItemsOutcome]:
+        """One for each id, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: collections.abc.Iterable[global___SimilarItemsOutcome] | None = ...,
+        generation_id: builtins.str = ...,
+        encoder_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["encoder_id", b"encoder_id", "generation_id", b"generation_id", "outcomes", b"outcomes"]) -> None: ...
+
+global___SimilarItemsBatchResponse = SimilarItemsBatchResponse
+
+@typing.final
+class SimilarItemsOutcome(google.protobuf.message.Message):
+    """What became of one query of a batch."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
+    CATALOGUE_EXHAUSTED_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
+    item_id: builtins.str
+    """The query's id as it was sent."""
+    catalogue_exhausted: builtins.bool
+    """True if no further item of the catalogue satisfies the currency, the price band and the exclusions."""
+    @property
+    def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimilarItem]:
+        """Best first; empty if `error` is set."""
+
+    @property
+    def error(self) -> ruiji.v1.common_pb2.ErrorDetail:
+        """Set if and only if there is no page."""
+
+    def __init__(
+        self,
+        *,
+        item_id: builtins.str = ...,
+        items: collections.abc.Iterable[global___SimilarItem] | None = ...,
+        catalogue_exhausted: builtins.bool = ...,
+        error: ruiji.v1.common_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["error", b"error"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["catalogue_exhausted", b"catalogue_exhausted", "error", b"error", "item_id", b"item_id", "items", b"items"]) -> None: ...
+
+global___SimilarItemsOutcome = SimilarItemsOutcome
+
+@typing.final
 class SimilarItem(google.protobuf.message.Message):
     """One recommended item."""
 
@@ -286,14 +397,15 @@ class Explanation(google.protobuf.message.Message):
     EMBED_US_FIELD_NUMBER: builtins.int
     SEARCH_US_FIELD_NUMBER: builtins.int
     RANK_US_FIELD_NUMBER: builtins.int
+    NEIGHBOUR_TABLE_FIELD_NUMBER: builtins.int
     max_price_ratio: builtins.float
     """The price band that was applied; infinity if there was none."""
     category_weight: builtins.float
     """The category weight that was applied."""
     band_items: builtins.int
-    """Items on sale inside the currency and price band."""
+    """Items on sale inside the currency and price band, the query item and excluded ones included."""
     candidates: builtins.int
-    """Candidates that the last search brought, before any was dropped."""
+    """Candidates that the table or the last search brought, before any was dropped."""
     dropped_not_recommendable: builtins.int
     """Candidates dropped because they are not on sale."""
     dropped_by_price: builtins.int
@@ -310,6 +422,8 @@ class Explanation(google.protobuf.message.Message):
     """Time spent finding candidates, in microseconds."""
     rank_us: builtins.int
     """Time spent dropping and ordering them, in microseconds."""
+    neighbour_table: builtins.bool
+    """True if the candidates were worked out when the generation was built, and only what changed since was searched."""
     def __init__(
         self,
         *,
@@ -325,8 +439,9 @@ class Explanation(google.protobuf.message.Message):
         embed_us: builtins.int = ...,
         search_us: builtins.int = ...,
         rank_us: builtins.int = ...,
+        neighbour_table: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["band_items", b"band_items", "candidates", b"candidates", "category_weight", b"category_weight", "dropped_by_exclusion", b"dropped_by_exclusion", "dropped_by_price", b"dropped_by_price", "dropped_not_recommendable", b"dropped_not_recommendable", "embed_us", b"embed_us", "exact_scan", b"exact_scan", "max_price_ratio", b"max_price_ratio", "rank_us", b"rank_us", "search_us", b"search_us", "widenings", b"widenings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["band_items", b"band_items", "candidates", b"candidates", "category_weight", b"category_weight", "dropped_by_exclusion", b"dropped_by_exclusion", "dropped_by_price", b"dropped_by_price", "dropped_not_recommendable", b"dropped_not_recommendable", "embed_us", b"embed_us", "exact_scan", b"exact_scan", "max_price_ratio", b"max_price_ratio", "neighbour_table", b"neighbour_table", "rank_us", b"rank_us", "search_us", b"search_us", "widenings", b"widenings"]) -> None: ...
 
 global___Explanation = Explanation
 
@@ -354,6 +469,7 @@ class InfoResponse(google.protobuf.message.Message):
     GENERATION_FIELD_NUMBER: builtins.int
     LIMITS_FIELD_NUMBER: builtins.int
     RANKING_POLICY_FIELD_NUMBER: builtins.int
+    SERVING_ENCODERS_FIELD_NUMBER: builtins.int
     server_version: builtins.str
     """The server's release."""
     encoder_id: builtins.str
@@ -372,6 +488,10 @@ class InfoResponse(google.protobuf.message.Message):
     def ranking_policy(self) -> global___RankingPolicy:
         """The ranking policy in force."""
 
+    @property
+    def serving_encoders(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___ServingEncoder]:
+        """Every encoder that serves, the promoted one first."""
+
     def __init__(
         self,
         *,
@@ -381,11 +501,41 @@ class InfoResponse(google.protobuf.message.Message):
         generation: global___GenerationInfo | None = ...,
         limits: global___Limits | None = ...,
         ranking_policy: global___RankingPolicy | None = ...,
+        serving_encoders: collections.abc.Iterable[global___ServingEncoder] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["generation", b"generation", "limits", b"limits", "ranking_policy", b"ranking_policy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "encoder_id", b"encoder_id", "generation", b"generation", "limits", b"limits", "ranking_policy", b"ranking_policy", "server_version", b"server_version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["dimensions", b"dimensions", "encoder_id", b"encoder_id", "generation", b"generation", "limits", b"limits", "ranking_policy", b"ranking_policy", "server_version", b"server_version", "serving_encoders", b"serving_encoders"]) -> None: ...
 
 global___InfoResponse = InfoResponse
+
+@typing.final
+class ServingEncoder(google.protobuf.message.Message):
+    """An encoder whose generation is loaded."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    GENERATION_FIELD_NUMBER: builtins.int
+    REQUEST_SHARE_FIELD_NUMBER: builtins.int
+    encoder_id: builtins.str
+    """Its id."""
+    request_share: builtins.float
+    """The share of requests that it answers if they name no encoder, 0 to 1."""
+    @property
+    def generation(self) -> global___GenerationInfo:
+        """Its generation."""
+
+    def __init__(
+        self,
+        *,
+        encoder_id: builtins.str = ...,
+        generation: global___GenerationInfo | None = ...,
+        request_share: builtins.float = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["generation", b"generation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["encoder_id", b"encoder_id", "generation", b"generation", "request_share", b"request_share"]) -> None: ...
+
+global___ServingEncoder = ServingEncoder
 
 @typing.final
 class GenerationInfo(google.protobuf.message.Message):
@@ -441,6 +591,7 @@ class Limits(google.protobuf.message.Message):
     MAX_MESSAGE_BYTES_FIELD_NUMBER: builtins.int
     MAX_ITEM_ID_BYTES_FIELD_NUMBER: builtins.int
     MAX_EXCLUDED_ITEMS_FIELD_NUMBER: builtins.int
+    MAX_BATCH_QUERIES_FIELD_NUMBER: builtins.int
     max_page_size: builtins.int
     """Largest `page_size`."""
     max_picture_bytes: builtins.int
@@ -455,6 +606,8 @@ class Limits(google.protobuf.message.Message):
     """Longest item id, in bytes of UTF-8."""
     max_excluded_items: builtins.int
     """Most `excluded_item_ids`."""
+    max_batch_queries: builtins.int
+    """Most `item_ids` of a `SimilarItemsBatch`."""
     def __init__(
         self,
         *,
@@ -465,8 +618,9 @@ class Limits(google.protobuf.message.Message):
         max_message_bytes: builtins.int = ...,
         max_item_id_bytes: builtins.int = ...,
         max_excluded_items: builtins.int = ...,
+        max_batch_queries: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_batch_items", b"max_batch_items", "max_excluded_items", b"max_excluded_items", "max_item_id_bytes", b"max_item_id_bytes", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_picture_pixels", b"max_picture_pixels"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_batch_items", b"max_batch_items", "max_batch_queries", b"max_batch_queries", "max_excluded_items", b"max_excluded_items", "max_item_id_bytes", b"max_item_id_bytes", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_picture_pixels", b"max_picture_pixels"]) -> None: ...
 
 global___Limits = Limits
 

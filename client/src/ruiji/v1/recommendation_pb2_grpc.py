@@ -40,6 +40,11 @@ class RecommendationServiceStub(object):
                 request_serializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.SimilarItemsBatch = channel.unary_unary(
+                '/ruiji.v1.RecommendationService/SimilarItemsBatch',
+                request_serializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchResponse.FromString,
+                _registered_method=True)
         self.Info = channel.unary_unary(
                 '/ruiji.v1.RecommendationService/Info',
                 request_serializer=ruiji_dot_v1_dot_recommendation__pb2.InfoRequest.SerializeToString,
@@ -72,6 +77,21 @@ class RecommendationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimilarItemsBatch(self, request, context):
+        """Returns a page for each of many items, as `SimilarItems` by item id would; for offline users, who gain the cost of
+        a call for each. An item that cannot be a query has an error in its place and does not stop the others.
+
+        Returns `INVALID_ARGUMENT`, naming the field, if the batch is empty or has more ids than `Info` allows, or for a
+        page size or ranking value out of range.
+        Returns `FAILED_PRECONDITION` if the encoder that was asked for does not serve.
+        Returns `UNAVAILABLE` if no generation is loaded yet. Worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
+        Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out; nothing is returned then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Info(self, request, context):
         """Returns what serves: versions, encoder, generation, limits, and the ranking policy in force.
         """
@@ -86,6 +106,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.SimilarItems,
                     request_deserializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsRequest.FromString,
                     response_serializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'SimilarItemsBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimilarItemsBatch,
+                    request_deserializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchResponse.SerializeToString,
             ),
             'Info': grpc.unary_unary_rpc_method_handler(
                     servicer.Info,
@@ -121,6 +146,33 @@ class RecommendationService(object):
             '/ruiji.v1.RecommendationService/SimilarItems',
             ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsRequest.SerializeToString,
             ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimilarItemsBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.RecommendationService/SimilarItemsBatch',
+            ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchRequest.SerializeToString,
+            ruiji_dot_v1_dot_recommendation__pb2.SimilarItemsBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

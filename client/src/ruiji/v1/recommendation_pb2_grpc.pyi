@@ -42,6 +42,21 @@ class RecommendationServiceStub:
     Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
     """
 
+    SimilarItemsBatch: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.recommendation_pb2.SimilarItemsBatchRequest,
+        ruiji.v1.recommendation_pb2.SimilarItemsBatchResponse,
+    ]
+    """Returns a page for each of many items, as `SimilarItems` by item id would; for offline users, who gain the cost of
+    a call for each. An item that cannot be a query has an error in its place and does not stop the others.
+
+    Returns `INVALID_ARGUMENT`, naming the field, if the batch is empty or has more ids than `Info` allows, or for a
+    page size or ranking value out of range.
+    Returns `FAILED_PRECONDITION` if the encoder that was asked for does not serve.
+    Returns `UNAVAILABLE` if no generation is loaded yet. Worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
+    Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out; nothing is returned then.
+    """
+
     Info: grpc.UnaryUnaryMultiCallable[
         ruiji.v1.recommendation_pb2.InfoRequest,
         ruiji.v1.recommendation_pb2.InfoResponse,
@@ -70,6 +85,21 @@ class RecommendationServiceAsyncStub:
     item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
     Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
     Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
+    """
+
+    SimilarItemsBatch: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.recommendation_pb2.SimilarItemsBatchRequest,
+        ruiji.v1.recommendation_pb2.SimilarItemsBatchResponse,
+    ]
+    """Returns a page for each of many items, as `SimilarItems` by item id would; for offline users, who gain the cost of
+    a call for each. An item that cannot be a query has an error in its place and does not stop the others.
+
+    Returns `INVALID_ARGUMENT`, naming the field, if the batch is empty or has more ids than `Info` allows, or for a
+    page size or ranking value out of range.
+    Returns `FAILED_PRECONDITION` if the encoder that was asked for does not serve.
+    Returns `UNAVAILABLE` if no generation is loaded yet. Worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
+    Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out; nothing is returned then.
     """
 
     Info: grpc.aio.UnaryUnaryMultiCallable[
@@ -102,6 +132,23 @@ class RecommendationServiceServicer(metaclass=abc.ABCMeta):
         item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
         Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
         Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out.
+        """
+
+    @abc.abstractmethod
+    def SimilarItemsBatch(
+        self,
+        request: ruiji.v1.recommendation_pb2.SimilarItemsBatchRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.recommendation_pb2.SimilarItemsBatchResponse, collections.abc.Awaitable[ruiji.v1.recommendation_pb2.SimilarItemsBatchResponse]]:
+        """Returns a page for each of many items, as `SimilarItems` by item id would; for offline users, who gain the cost of
+        a call for each. An item that cannot be a query has an error in its place and does not stop the others.
+
+        Returns `INVALID_ARGUMENT`, naming the field, if the batch is empty or has more ids than `Info` allows, or for a
+        page size or ranking value out of range.
+        Returns `FAILED_PRECONDITION` if the encoder that was asked for does not serve.
+        Returns `UNAVAILABLE` if no generation is loaded yet. Worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
+        Returns `DEADLINE_EXCEEDED` if the caller's deadline ran out; nothing is returned then.
         """
 
     @abc.abstractmethod

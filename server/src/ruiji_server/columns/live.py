@@ -102,6 +102,12 @@ class LiveColumns:
         """Return the id of the item in a row."""
         return self.base.item_id(row) if row < len(self.base) else self._item_ids[row - len(self.base)]
 
+    def item_ids_utf8(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Return the ids of the items in rows, as UTF-8; quicker than one by one."""
+        if len(rows) == 0 or rows.max() < len(self.base):
+            return self.base.item_ids_utf8(rows)
+        return [self.item_id(row).encode() for row in rows.tolist()]
+
     def embedding(self, row: int) -> NDArray[np.float32]:
         """Return the embedding of the item in a row, shape (dimensions,), unit length."""
         if row < len(self.base):
@@ -120,7 +126,9 @@ class LiveColumns:
 
     def category_path(self, row: int) -> tuple[str, ...]:
         """Return the category path of the item in a row."""
-        return self._category_paths[int(self.category_numbers(np.array([row]))[0])]
+        if row < len(self.base):
+            return self._category_paths[int(self.base.category_numbers[row])]
+        return self._category_paths[int(self._category_numbers[row - len(self.base)])]
 
     def prices_minor(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the prices of items, shape (rows,)."""
@@ -159,6 +167,8 @@ class LiveColumns:
         return cosines
 
     def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
+        if not self._slot_of:
+            return base[rows]
         after = rows >= len(self.base)
         if not after.any():
             return base[rows]

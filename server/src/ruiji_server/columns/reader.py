@@ -14,6 +14,8 @@ from ruiji_server.columns import layout
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_NOTHING = (0, 0)
+
 
 class Columns:
     """The columns of one generation, memory-mapped and read-only.
@@ -34,6 +36,7 @@ class Columns:
         self.currency_numbers = _mapped(folder / layout.CURRENCIES, np.uint8)
         self.category_numbers = _mapped(folder / layout.CATEGORIES, np.int32)
         self.states = _mapped(folder / layout.STATES, np.uint8)
+        self._items = len(self.prices_minor)
         self._id_ends = _mapped(folder / layout.ITEM_ID_ENDS, np.uint64)
         self._id_hashes = _mapped(folder / layout.ID_HASHES, np.uint64)
         self._id_hash_rows = _mapped(folder / layout.ID_HASH_ROWS, np.uint32)
@@ -50,7 +53,7 @@ class Columns:
         )
 
     def __len__(self) -> int:
-        return len(self.prices_minor)
+        return self._items
 
     def row_of(self, item_id: str) -> int | None:
         """Return the row of an item, or None if it is not here."""
@@ -69,6 +72,14 @@ class Columns:
         """Return the id of the item in a row."""
         return self._id_bytes(row).decode()
 
+    def item_ids_utf8(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Return the ids of the items in rows, as UTF-8."""
+        ends = self._id_ends[rows].tolist()
+        # Row 0 has no row before it; what the last row's end says there is not used.
+        starts = self._id_ends[rows - 1].tolist()
+        ids = self._ids
+        return [ids[start if row else 0 : end] for row, start, end in zip(rows.tolist(), starts, ends, strict=True)]
+
     def currency_number(self, currency: str) -> int | None:
         """Return the number of a currency, or None if no item has it."""
         return self._number_of_currency.get(currency)
@@ -81,13 +92,28 @@ class Columns:
             low_minor: lowest price.
             high_minor: highest price.
         """
+        first, last = self.positions_on_sale(currency, low_minor, high_minor)
+        return self._band_rows[first:last]
+
+    def positions_on_sale(self, currency: str | None, low_minor: int, high_minor: int) -> tuple[int, int]:
+        """Return where these rows begin and end among all rows on sale, which stand by currency, price and row.
+
+        Args:
+            currency: as for `rows_on_sale`.
+            low_minor: lowest price.
+            high_minor: highest price.
+        """
         if currency is None:
-            return self._band_rows
+            return 0, len(self._band_rows)
         start, end = self._band_of_currency.get(currency, (0, 0))
         prices = self._band_prices[start:end]
         first = start + int(prices.searchsorted(low_minor, side="left"))
-        last = start + int(prices.searchsorted(high_minor, side="right"))
-        return self._band_rows[first:last]
+        return first, start + int(prices.searchsorted(high_minor, side="right"))
+
+    def rows_in_currency(self, currency: str) -> NDArray[np.uint32]:
+        """Return the rows on sale in a currency, by price and then row; no copy."""
+        start, end = self._band_of_currency.get(currency, _NOTHING)
+        return self._band_rows[start:end]
 
     def _id_bytes(self, row: int) -> bytes:
         start = int(self._id_ends[row - 1]) if row else 0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,6 @@ def write_columns(
     Raises:
         ValueError: the items are not `count`, or out of order.
     """
-    # numpy leaves this function untyped.
-    embeddings: NDArray[np.float32] = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-        folder / layout.EMBEDDINGS, mode="w+", dtype=np.float32, shape=(count, dimensions)
-    )
     prices = np.empty(count, dtype=np.int64)
     currencies = np.empty(count, dtype=np.uint8)
     categories = np.empty(count, dtype=np.int32)
@@ -59,14 +55,17 @@ def write_columns(
     previous = b""
     end = 0
     row = -1
-    with (folder / layout.ITEM_IDS).open("wb") as ids:
+    with (folder / layout.ITEM_IDS).open("wb") as ids, (folder / layout.EMBEDDINGS).open("wb") as embeddings:
+        # Written and not mapped: a full disk is an error then, and the end of the process if it was mapped.
+        header = {"descr": "<f4", "fortran_order": False, "shape": (count, dimensions)}
+        np.lib.format.write_array_header_1_0(embeddings, header)  # type: ignore[no-untyped-call]  # untyped in numpy
         for row, item in enumerate(items):
             encoded = item.item_id.encode()
             if encoded <= previous:
                 raise ValueError(f"item {item.item_id!r} is out of order")
             previous = encoded
             end += ids.write(encoded)
-            embeddings[row] = item.vector
+            embeddings.write(_vector_bytes(item.vector, dimensions))
             prices[row] = item.price_minor
             currencies[row] = number_of_currency(item.currency)
             categories[row] = number_of_category(item.category_path)
@@ -76,7 +75,6 @@ def write_columns(
             progress(1)
     if row + 1 != count:
         raise ValueError(f"{row + 1} items came where {count} were announced")
-    cast(np.memmap[Any, Any], embeddings).flush()
     hash_rows = np.argsort(hashes, kind="stable")
     on_sale = np.flatnonzero(states == ItemState.ON_SALE)
     band_rows = on_sale[np.lexsort((on_sale, prices[on_sale], currencies[on_sale]))]
@@ -98,3 +96,9 @@ def write_columns(
     names = {"currencies": list(number_of_currency.numbers), "categories": list(number_of_category.numbers)}
     (folder / layout.NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     return len(on_sale)
+
+
+def _vector_bytes(vector: NDArray[np.float32], dimensions: int) -> bytes:
+    if vector.shape != (dimensions,):
+        raise ValueError(f"an embedding has shape {vector.shape} where {dimensions} dimensions were announced")
+    return vector.astype("<f4", copy=False).tobytes()

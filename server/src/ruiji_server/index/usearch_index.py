@@ -77,9 +77,12 @@ class UsearchIndex:
 
         The file must be whole: usearch does not notice flipped bits, so check its checksum first.
         """
-        index = Index.restore(str(path), view=True)
-        if index is None:
+        metadata = Index.metadata(str(path))
+        if metadata is None:
             raise OSError(f"{path} is no usearch index")
+        # Nobody asks a view for a key, and the table for it takes 150 bytes an item of each process.
+        index = Index(ndim=metadata["dimensions"], metric="ip", dtype="i8", enable_key_lookups=False)
+        index.view(str(path))
         found = cls(index, scale)
         found.expansion_search = expansion_search
         return found

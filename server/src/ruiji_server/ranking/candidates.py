@@ -3,17 +3,21 @@
 Eligible are the items on sale, in the currency, inside the price band and not excluded. The index gives neighbours
 without regard to that, so the work here is to ask it for enough of them, or to do without it where the band is narrow.
 Items that changed since the index was built are few and compared one by one.
+
+For an item of the generation most of this was done when it was built: its neighbour table holds the nearest eligible
+ones, from which only what changed since, and what this request excludes, is taken away.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
+from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.domain.items import ItemState
 from ruiji_server.domain.limits import MAX_PRICE_MINOR
 from ruiji_server.index.exact import nearest_among
@@ -52,53 +56,106 @@ class Candidates:
     cosines: NDArray[np.float32]
     """Shape (n,)."""
     eligible: int
-    """How many items are eligible in all."""
-    band_items: int
-    """Items on sale in the currency and the band."""
+    """How many items are eligible in all; from the neighbour table perhaps fewer, but more than fit on the page."""
     searched: int
     """Items that the last search brought."""
     drops: Drops
-    widenings: int
-    exact_scan: bool
+    widenings: int = 0
+    exact_scan: bool = False
+    from_table: bool = False
 
 
 class CandidateSearch:
     """Finds candidates in one generation and its changes. Not to be shared by threads, since its index is not."""
 
-    def __init__(self, live: LiveColumns, index: NeighbourSearch) -> None:
+    def __init__(self, live: LiveColumns, index: NeighbourSearch, table: NeighbourTable | None = None) -> None:
         self._live = live
         self._base = live.base
         self._index = index
+        self._table = table
 
     def nearest(self, query: Query) -> Candidates:
         """Return the policy's number of candidates, or as many as the page needs, or all that are eligible."""
         currency, band = query.eligible_currency, query.band or _EVERY_PRICE
-        excluded = query.all_excluded_rows
-        changed = _without(self._live.changed_rows_on_sale(currency, band.low_minor, band.high_minor), excluded)
-        in_band = self._base.rows_on_sale(currency, band.low_minor, band.high_minor)
-        base_excluded = excluded[excluded < len(self._base)]
-        eligible_base = (
-            len(in_band)
-            - self._count_eligible(base_excluded, currency, band)
-            - self._count_eligible(self._live.hidden_rows, currency, band)
-        )
         pool_size = max(query.policy.candidates, query.page_size)
-        found = self._search(query, in_band, eligible_base, base_excluded, pool_size, currency, band)
-        rows, cosines = found.rows, found.cosines
-        if len(changed):
-            rows = np.concatenate((rows, changed))
-            cosines = np.concatenate((cosines, self._live.changed_cosines(changed, query.vector)))
-            rows, cosines = self._nearest(rows, cosines, pool_size)
-        return Candidates(
+        found = None
+        if self._table is not None and band is not _EVERY_PRICE:
+            found = self._known(query, self._table, pool_size, currency, band)
+        if found is None:
+            found = self._found(query, pool_size, currency, band)
+        if not self._live.has_changes:
+            return found
+        changed = self._live.changed_rows_on_sale(currency, band.low_minor, band.high_minor)
+        changed = _without(changed, query.all_excluded_rows)
+        if len(changed) == 0:
+            return found
+        rows = np.concatenate((found.rows, changed))
+        cosines = np.concatenate((found.cosines, self._live.changed_cosines(changed, query.vector)))
+        rows, cosines = self._nearest(rows, cosines, pool_size)
+        return replace(
+            found,
             rows=rows,
             cosines=cosines,
-            eligible=eligible_base + len(changed),
-            band_items=len(in_band) + len(changed),
+            eligible=found.eligible + len(changed),
             searched=found.searched + len(changed),
-            drops=found.drops,
-            widenings=found.widenings,
-            exact_scan=found.exact_scan,
         )
+
+    def band_items(self, query: Query) -> int:
+        """Return how many items are on sale in the query's currency and band, itself and excluded ones included."""
+        currency, band = query.eligible_currency, query.band or _EVERY_PRICE
+        base = self._base.rows_on_sale(currency, band.low_minor, band.high_minor)
+        changed = self._live.changed_rows_on_sale(currency, band.low_minor, band.high_minor)
+        return len(base) - self._count_eligible(self._live.hidden_rows, currency, band) + len(changed)
+
+    def _known(
+        self, query: Query, table: NeighbourTable, pool_size: int, currency: str | None, band: PriceBand
+    ) -> Candidates | None:
+        """Take the generation's candidates from its table, or return None if they are not all there."""
+        if (
+            query.row is None
+            or query.row >= len(self._base)
+            or query.policy.max_price_ratio > table.max_price_ratio
+            or not self._is_own_price(query, query.row)
+        ):
+            return None
+        known, complete = table.of(query.row)
+        rows = known
+        if query.policy.max_price_ratio < table.max_price_ratio:
+            rows = rows[self._is_in_band(rows, currency, band)]
+        in_band = len(rows)
+        if self._live.has_changes:
+            rows = rows[~self._live.hidden[rows]]
+        visible = len(rows)
+        if len(query.excluded_rows):
+            rows = _without(rows, query.excluded_rows)
+        # Beyond an incomplete row of the table others may be eligible, whether or not they fit on the page.
+        if not complete and (len(rows) < pool_size or len(rows) <= query.page_size):
+            return None
+        drops = Drops(in_band - visible, len(known) - in_band, visible - len(rows))
+        eligible, rows = len(rows), rows[:pool_size]
+        cosines: NDArray[np.float32] = self._base.embeddings.take(rows, axis=0) @ query.vector
+        return Candidates(rows, cosines, eligible, len(known), drops, from_table=True)
+
+    def _is_own_price(self, query: Query, row: int) -> bool:
+        """Return whether a query's price is that of the item in a row of the generation."""
+        price, base = query.price, self._base
+        return (
+            price is not None
+            and bool(base.prices_minor[row] == price.amount_minor)
+            and base.currencies[base.currency_numbers[row]] == price.currency
+        )
+
+    def _found(self, query: Query, pool_size: int, currency: str | None, band: PriceBand) -> Candidates:
+        """Search the generation."""
+        in_band = self._base.rows_on_sale(currency, band.low_minor, band.high_minor)
+        excluded = query.all_excluded_rows
+        excluded = excluded[excluded < len(self._base)]
+        eligible = (
+            len(in_band)
+            - self._count_eligible(excluded, currency, band)
+            - self._count_eligible(self._live.hidden_rows, currency, band)
+        )
+        return self._search(query, in_band, eligible, excluded, pool_size, currency, band)
 
     def _search(
         self,
@@ -129,7 +186,7 @@ class CandidateSearch:
             if len(rows) < enough:
                 k *= _WIDENING
                 widenings += 1
-        return Candidates(rows, cosines, eligible, len(in_band), searched, drops, widenings, exact)
+        return Candidates(rows, cosines, eligible, searched, drops, widenings, exact)
 
     def _drop(
         self, rows: NDArray[np.int64], currency: str | None, band: PriceBand, excluded: NDArray[np.int64]
@@ -170,7 +227,7 @@ class CandidateSearch:
 
 def order_by_id(live: LiveColumns, rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the positions by descending value, ties by the UTF-8 bytes of the item id."""
-    if len(rows) == 0 or rows.max() < len(live.base):
+    if live.changed_items == 0 or len(rows) == 0 or rows.max() < len(live.base):
         # The generation's rows are in the order of ids.
         order: NDArray[np.int64] = np.lexsort((rows, -values))
         return order

@@ -29,9 +29,11 @@ class Query:
     currency: str | None = None
     """Recommend only items of this currency; by default that of the price, or any."""
     row: int | None = None
-    """The query's own row, which is never recommended."""
+    """The query's own row, which is never recommended; the vector is then its."""
     excluded_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """Other rows not to recommend, each once."""
+    explain: bool = False
+    """Whether the trace should say what takes a look at the whole band."""
 
     @property
     def eligible_currency(self) -> str | None:
@@ -57,8 +59,8 @@ class Query:
 class Trace:
     """How a page came about."""
 
-    band_items: int
-    """Items on sale inside the currency and the band, before exclusions."""
+    band_items: int | None
+    """Items on sale inside the currency and the band, before exclusions; None unless the query wants it explained."""
     candidates: int
     """Items that the last search brought, changed ones included."""
     dropped_not_recommendable: int
@@ -66,6 +68,8 @@ class Trace:
     dropped_by_exclusion: int
     widenings: int
     exact_scan: bool
+    from_table: bool
+    """The generation's candidates were worked out when it was built."""
     search_us: int
     rank_us: int
 

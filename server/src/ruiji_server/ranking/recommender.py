@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
+from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.ranking.candidates import Candidates, CandidateSearch, NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
 from ruiji_server.ranking.query import Page, Query, Trace
@@ -20,9 +21,16 @@ from ruiji_server.ranking.query import Page, Query, Trace
 class Recommender:
     """Recommends from one generation and what changed since. Not to be shared by threads."""
 
-    def __init__(self, live: LiveColumns, index: NeighbourSearch) -> None:
+    def __init__(self, live: LiveColumns, index: NeighbourSearch, table: NeighbourTable | None = None) -> None:
+        """Prepare to recommend.
+
+        Args:
+            live: the generation's columns with what changed since.
+            index: over the generation's rows.
+            table: neighbours of the generation's rows, where they were worked out.
+        """
         self._live = live
-        self._search = CandidateSearch(live, index)
+        self._search = CandidateSearch(live, index, table)
         self._categories = CategoryTree(live.category_paths)
 
     def recommend(self, query: Query) -> Page:
@@ -42,13 +50,14 @@ class Recommender:
             category_similarities=similarities,
             exhausted=found.eligible <= len(rows),
             trace=Trace(
-                band_items=found.band_items,
+                band_items=self._search.band_items(query) if query.explain else None,
                 candidates=found.searched,
                 dropped_not_recommendable=found.drops.not_recommendable,
                 dropped_by_price=found.drops.by_price,
                 dropped_by_exclusion=found.drops.by_exclusion,
                 widenings=found.widenings,
                 exact_scan=found.exact_scan,
+                from_table=found.from_table,
                 search_us=(searched_ns - started_ns) // 1_000,
                 rank_us=(ranked_ns - searched_ns) // 1_000,
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import time
@@ -47,6 +48,10 @@ def rpc(method: Handler[Service, Request, Response]) -> Handler[Service, Request
         code = grpc.StatusCode.OK
         try:
             return await method(self, request, context)
+        except asyncio.CancelledError:
+            # The caller left, or its deadline passed.
+            code = grpc.StatusCode.CANCELLED
+            raise
         except RuijiError as error:
             code = status_code(error)
             await _abort(context, code, error_detail(error))

@@ -93,7 +93,9 @@ def context_from(
     return price, path
 
 
-def page_size_of(request: recommendation_pb2.SimilarItemsRequest) -> int:
+def page_size_of(
+    request: recommendation_pb2.SimilarItemsRequest | recommendation_pb2.SimilarItemsBatchRequest,
+) -> int:
     """Return how many items a request asks for."""
     if not request.HasField("page_size"):
         return limits.DEFAULT_PAGE_SIZE

@@ -1,7 +1,12 @@
-"""What Prometheus sees of the server."""
+"""What Prometheus sees of the server.
+
+Where several processes share a port, prometheus_client adds up their counters and histograms; the gauges say below
+which of their values stands for all. Among those alive, the freshest generation and the slowest reader count.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -16,17 +21,78 @@ _RPC_SECONDS: Final = Histogram(
 _SHORT_PAGES: Final = Counter("ruiji_short_pages_total", "Pages with fewer items than asked for.")
 _EXACT_SCANS: Final = Counter("ruiji_exact_scans_total", "Queries answered by scanning a price band exactly.")
 _WIDENINGS: Final = Counter("ruiji_search_widenings_total", "Searches repeated wider for want of eligible candidates.")
-_GENERATION_ITEMS: Final = Gauge("ruiji_generation_items", "Items in the generation that answers.")
-_GENERATION_RECALL: Final = Gauge("ruiji_generation_recall_at_20", "Its recall at 20 when it was built.")
-_GENERATION_FEED_POSITION: Final = Gauge("ruiji_generation_feed_position", "Feed position that it was built at.")
-_FEED_POSITION: Final = Gauge("ruiji_feed_position", "Feed position up to which changes are in the answers.")
-_CHANGED_ITEMS: Final = Gauge("ruiji_changed_items", "Items that changed since the generation was built.")
-_GENERATION_REACHABLE: Final = Gauge("ruiji_generation_reachable_share", "Share of its items that searches find.")
+_OF_ENCODER: Final = ("encoder_id",)
+_GENERATION_ITEMS: Final = Gauge(
+    "ruiji_generation_items", "Items in the generation that answers.", _OF_ENCODER, multiprocess_mode="livemostrecent"
+)
+_GENERATION_RECALL: Final = Gauge(
+    "ruiji_generation_recall_at_20",
+    "Its recall at 20 when it was built.",
+    _OF_ENCODER,
+    multiprocess_mode="livemostrecent",
+)
+_GENERATION_FEED_POSITION: Final = Gauge(
+    "ruiji_generation_feed_position",
+    "Feed position that it was built at.",
+    _OF_ENCODER,
+    multiprocess_mode="livemostrecent",
+)
+_GENERATION_REACHABLE: Final = Gauge(
+    "ruiji_generation_reachable_share",
+    "Share of its items that searches find.",
+    _OF_ENCODER,
+    multiprocess_mode="livemostrecent",
+)
+_FEED_POSITION: Final = Gauge(
+    "ruiji_feed_position",
+    "Feed position up to which changes are in the answers.",
+    _OF_ENCODER,
+    multiprocess_mode="livemin",
+)
+_CHANGED_ITEMS: Final = Gauge(
+    "ruiji_changed_items",
+    "Items that changed since the generation was built.",
+    _OF_ENCODER,
+    multiprocess_mode="livemax",
+)
+_CHANGES_FOLLOWED: Final = Gauge(
+    "ruiji_changes_followed",
+    "1 while changes reach the answers; 0 if only a newer generation helps.",
+    _OF_ENCODER,
+    multiprocess_mode="livemin",
+)
+_REQUEST_SHARE: Final = Gauge(
+    "ruiji_request_share",
+    "Share of requests that the encoder answers if they name none.",
+    _OF_ENCODER,
+    multiprocess_mode="livemostrecent",
+)
+_BAND_RECALL: Final = Gauge(
+    "ruiji_generation_band_recall_at_20",
+    "Its recall at 20 in price bands that keep this share of the catalogue, when it was built.",
+    ["encoder_id", "kept_share"],
+    multiprocess_mode="livemostrecent",
+)
+_SHADOW_RECALL: Final = Histogram(
+    "ruiji_shadow_recall_at_20",
+    "Recall at 20 of answered queries, against exact search.",
+    ["encoder_id"],
+    buckets=(0.0, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0),
+)
+_SHADOW_SKIPPED: Final = Counter(
+    "ruiji_shadow_skipped_total", "Queries drawn for comparison while another one was being compared."
+)
 
 
 def observe_rpc(rpc: str, code: str, seconds: float) -> None:
     """Note an answered RPC."""
-    _RPC_SECONDS.labels(rpc, code).observe(seconds)
+    _seconds_of(rpc, code).observe(seconds)
+
+
+@functools.cache
+def _seconds_of(rpc: str, code: str) -> Histogram:
+    # `labels` takes a lock and makes strings of its arguments each time.
+    return _RPC_SECONDS.labels(rpc, code)
 
 
 def observe_page(*, short: bool, exact_scan: bool, widenings: int) -> None:
@@ -39,15 +105,42 @@ def observe_page(*, short: bool, exact_scan: bool, widenings: int) -> None:
         _WIDENINGS.inc(widenings)
 
 
-def observe_generation(*, items: int, recall_at_20: float, reachable_share: float, feed_position: int) -> None:
-    """Note which generation answers from now on."""
-    _GENERATION_ITEMS.set(items)
-    _GENERATION_RECALL.set(recall_at_20)
-    _GENERATION_REACHABLE.set(reachable_share)
-    _GENERATION_FEED_POSITION.set(feed_position)
+def observe_generation(
+    encoder_id: str, *, items: int, recall_at_20: float, reachable_share: float, feed_position: int
+) -> None:
+    """Note which generation answers for an encoder from now on."""
+    _GENERATION_ITEMS.labels(encoder_id).set(items)
+    _GENERATION_RECALL.labels(encoder_id).set(recall_at_20)
+    _GENERATION_REACHABLE.labels(encoder_id).set(reachable_share)
+    _GENERATION_FEED_POSITION.labels(encoder_id).set(feed_position)
 
 
-def observe_changes(*, feed_position: int, changed_items: int) -> None:
-    """Note how far changes are in the answers."""
-    _FEED_POSITION.set(feed_position)
-    _CHANGED_ITEMS.set(changed_items)
+def observe_changes(encoder_id: str, feed_position: int, *, changed_items: int) -> None:
+    """Note how far changes are in an encoder's answers."""
+    _FEED_POSITION.labels(encoder_id).set(feed_position)
+    _CHANGED_ITEMS.labels(encoder_id).set(changed_items)
+
+
+def observe_followed(encoder_id: str, *, followed: bool) -> None:
+    """Note whether changes reach an encoder's answers."""
+    _CHANGES_FOLLOWED.labels(encoder_id).set(followed)
+
+
+def observe_share(encoder_id: str, share: float) -> None:
+    """Note the share of requests that an encoder answers."""
+    _REQUEST_SHARE.labels(encoder_id).set(share)
+
+
+def observe_band_recall(encoder_id: str, kept_share: float, recall_at_20: float) -> None:
+    """Note the recall of a generation that answers from now on, in price bands of one width."""
+    _BAND_RECALL.labels(encoder_id, f"{kept_share:g}").set(recall_at_20)
+
+
+def observe_shadow(encoder_id: str, recall_at_20: float) -> None:
+    """Note how a query compares with exact search."""
+    _SHADOW_RECALL.labels(encoder_id).observe(recall_at_20)
+
+
+def observe_shadow_skipped() -> None:
+    """Note that a query was drawn and not compared."""
+    _SHADOW_SKIPPED.inc()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import assert_never
@@ -15,17 +14,22 @@ from numpy.typing import NDArray
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 from ruiji_encoding.pictures import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS, PictureError, decode_picture
 
-from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, NotReady, Reason, Unavailable
 from ruiji_server.domain.items import Price, check_item_id
+from ruiji_server.embedding.on_demand import OnDemandEmbedder
+from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient, is_unit
+from ruiji_server.generations.manifest import GenerationManifest
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
+from ruiji_server.services.batch import answer_each
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import context_from, embedding_from, page_size_of, picture_fault, policy_of
-from ruiji_server.services.serving import Serving, ServingGeneration
+from ruiji_server.services.pages import explanation, rows_of
+from ruiji_server.services.serving import Serving, ServingGenerations
+from ruiji_server.services.wire import add_items
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database
@@ -47,24 +51,27 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
 
     def __init__(
         self,
-        serving: ServingGeneration,
+        serving: ServingGenerations,
         database: Database,
         triton: TritonClient | None,
         policy: RankingPolicy,
+        pictures: PictureSource,
     ) -> None:
         """Prepare the service.
 
         Args:
-            serving: the generation that answers.
+            serving: the generations that answer.
             database: where items are looked up that the generation lacks.
             triton: embeds query pictures; None refuses them.
             policy: what requests depart from.
+            pictures: where the pictures of items are read that are embedded for a query.
         """
         self._serving = serving
         self._database = database
         self._store = CatalogueStore(database)
         self._triton = triton
         self._policy = policy
+        self._on_demand = OnDemandEmbedder(database, triton, pictures)
 
     @rpc
     async def SimilarItems(  # noqa: N802  (the contract's name)
@@ -73,30 +80,41 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         """Answer with a page of similar items."""
         page_size = page_size_of(request)
         policy = policy_of(request.ranking, self._policy)
-        serving = self._serving.current()
-        live = serving.live
+        serving = self._chosen(request)
         subject = await self._subject(request, serving, context)
-        query = Query(
-            vector=subject.vector,
-            page_size=page_size,
-            policy=policy,
-            price=subject.price,
-            category_path=subject.category_path,
-            currency=request.ranking.price_currency_code or None,
-            row=subject.row,
-            excluded_rows=_rows_of(live, request.ranking.excluded_item_ids),
-        )
-        page = serving.recommender.recommend(query)
-        metrics.observe_page(
-            short=len(page.rows) < page_size, exact_scan=page.trace.exact_scan, widenings=page.trace.widenings
-        )
+        page = _page(subject, serving, page_size, policy, request.ranking, explain=request.explain)
         manifest = serving.generation.manifest
-        return recommendation_pb2.SimilarItemsResponse(
-            items=_item_messages(page, live),
+        answer = recommendation_pb2.SimilarItemsResponse(
             generation_id=manifest.generation_id,
             encoder_id=manifest.encoder_id,
             catalogue_exhausted=page.exhausted,
-            explanation=_explanation(page, policy, subject.embed_us) if request.explain else None,
+            explanation=explanation(page, policy, subject.embed_us) if request.explain else None,
+        )
+        add_items(answer, page, serving.live)
+        return answer
+
+    @rpc
+    async def SimilarItemsBatch(  # noqa: N802
+        self, request: recommendation_pb2.SimilarItemsBatchRequest, _context: Context
+    ) -> recommendation_pb2.SimilarItemsBatchResponse:
+        """Answer with a page, or an error, for each item."""
+        page_size = page_size_of(request)
+        policy = policy_of(request.ranking, self._policy)
+        # A batch is answered by one generation, so it takes no part in shares.
+        serving = self._serving.choose(request.encoder_id or self._serving.current().encoder_id, b"")
+        manifest = serving.generation.manifest
+
+        async def answer(item_id: str) -> recommendation_pb2.SimilarItemsOutcome:
+            subject = await self._item_subject(item_id, serving)
+            page = _page(subject, serving, page_size, policy, request.ranking)
+            outcome = recommendation_pb2.SimilarItemsOutcome(item_id=item_id, catalogue_exhausted=page.exhausted)
+            add_items(outcome, page, serving.live)
+            return outcome
+
+        return recommendation_pb2.SimilarItemsBatchResponse(
+            outcomes=await answer_each(request.item_ids, answer),
+            generation_id=manifest.generation_id,
+            encoder_id=manifest.encoder_id,
         )
 
     @rpc
@@ -114,6 +132,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 max_message_bytes=limits.MAX_MESSAGE_BYTES,
                 max_item_id_bytes=limits.MAX_ITEM_ID_BYTES,
                 max_excluded_items=limits.MAX_EXCLUDED_ITEMS,
+                max_batch_queries=limits.MAX_BATCH_QUERIES,
             ),
             ranking_policy=recommendation_pb2.RankingPolicy(
                 max_price_ratio=self._policy.max_price_ratio,
@@ -121,26 +140,41 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 candidates=self._policy.candidates,
             ),
         )
-        try:
-            manifest = self._serving.current().generation.manifest
-        except Unavailable:
-            return answer
-        answer.encoder_id = manifest.encoder_id
-        answer.dimensions = manifest.dimensions
-        answer.generation.generation_id = manifest.generation_id
-        answer.generation.built_at.FromDatetime(datetime.fromisoformat(manifest.built_at))
-        answer.generation.items = manifest.items
-        answer.generation.feed_position = manifest.feed_position
-        answer.generation.recall_at_20 = manifest.quality.recall_at_20
-        answer.generation.reachable_share = manifest.quality.reachable_share
+        answer.serving_encoders.extend(
+            recommendation_pb2.ServingEncoder(
+                encoder_id=serving.encoder_id,
+                generation=_generation_info(serving.generation.manifest),
+                request_share=share,
+            )
+            for serving, share in self._serving.all()
+        )
+        if answer.serving_encoders:
+            first = answer.serving_encoders[0]
+            answer.encoder_id = first.encoder_id
+            answer.dimensions = self._serving.current().generation.manifest.dimensions
+            answer.generation.CopyFrom(first.generation)
         return answer
+
+    def _chosen(self, request: recommendation_pb2.SimilarItemsRequest) -> Serving:
+        match request.WhichOneof("query"):
+            case "embedding":
+                # It says itself whose it is. If that encoder does not serve, `_embedding_subject` refuses it.
+                own = self._serving.get(request.embedding.encoder_id)
+                if own is not None and not request.encoder_id:
+                    return own
+                query = b""
+            case "picture":
+                query = request.picture.content
+            case _:
+                return self._serving.choose_for_item(request.encoder_id, request.item_id)
+        return self._serving.choose(request.encoder_id, query)
 
     async def _subject(
         self, request: recommendation_pb2.SimilarItemsRequest, serving: Serving, context: Context
     ) -> _Subject:
         match request.WhichOneof("query"):
             case "item_id":
-                return await self._item_subject(request.item_id, serving)
+                return await self._item_subject(request.item_id, serving, embed=request.embed_if_missing)
             case "picture":
                 return await self._picture_subject(request.picture, serving, context)
             case "embedding":
@@ -152,12 +186,20 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             case unknown:
                 assert_never(unknown)
 
-    async def _item_subject(self, item_id: str, serving: Serving) -> _Subject:
-        check_item_id(item_id)
+    async def _item_subject(self, item_id: str, serving: Serving, *, embed: bool = False) -> _Subject:
         live = serving.live
         row = live.row_of(item_id)
         if row is None:
-            return await asyncio.to_thread(self._stored_subject, item_id, serving.generation.manifest.encoder_id)
+            check_item_id(item_id)
+            encoder_id = serving.generation.manifest.encoder_id
+            try:
+                stored = await asyncio.to_thread(self._stored_subject, item_id, encoder_id)
+            except NotReady as error:
+                if not embed or error.reason != Reason.EMBEDDING_PENDING:
+                    raise
+                stored = await self._embedded_subject(item_id, encoder_id)
+            # Its change may have come in meanwhile, and then it must not be recommended to itself.
+            return replace(stored, row=live.row_of(item_id))
         return _Subject(live.embedding(row), live.price(row), live.category_path(row), row)
 
     def _stored_subject(self, item_id: str, encoder_id: str) -> _Subject:
@@ -167,6 +209,16 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             raise ItemNotFound(item_id)
         vector = EmbeddingTaskStore(self._database, encoder_id).vector(item_id)
         return _Subject(vector, stored.item.price, stored.item.category_path)
+
+    async def _embedded_subject(self, item_id: str, encoder_id: str) -> _Subject:
+        """Embed an item that no worker has reached yet."""
+        started_ns = time.perf_counter_ns()
+        vector = await self._on_demand.embed(encoder_id, item_id)
+        embed_us = (time.perf_counter_ns() - started_ns) // 1_000
+        stored = await asyncio.to_thread(self._store.get, item_id)
+        if stored is None:
+            raise ItemNotFound(item_id)
+        return _Subject(vector, stored.item.price, stored.item.category_path, embed_us=embed_us)
 
     async def _picture_subject(
         self, query: recommendation_pb2.PictureQuery, serving: Serving, context: Context
@@ -192,51 +244,55 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         return _Subject(vectors[0], price, path, embed_us=(time.perf_counter_ns() - started_ns) // 1_000)
 
 
+def _generation_info(manifest: GenerationManifest) -> recommendation_pb2.GenerationInfo:
+    info = recommendation_pb2.GenerationInfo(
+        generation_id=manifest.generation_id,
+        items=manifest.items,
+        feed_position=manifest.feed_position,
+        recall_at_20=manifest.quality.recall_at_20,
+        reachable_share=manifest.quality.reachable_share,
+    )
+    info.built_at.FromDatetime(datetime.fromisoformat(manifest.built_at))
+    return info
+
+
 def _embedding_subject(query: recommendation_pb2.EmbeddingQuery, serving: Serving) -> _Subject:
     manifest = serving.generation.manifest
     price, path = context_from(query.context, field="embedding.context")
     if query.encoder_id != manifest.encoder_id:
         raise NotReady(
             Reason.ENCODER_MISMATCH,
-            f"the embedding is of encoder {query.encoder_id[:64]!r}; this server compares those of "
+            f"the embedding is of encoder {query.encoder_id[:64]!r}; it would be compared with those of "
             f"{manifest.encoder_id}",
             field="embedding.encoder_id",
         )
     return _Subject(embedding_from(query, manifest.dimensions), price, path)
 
 
-def _rows_of(live: LiveColumns, item_ids: Iterable[str]) -> NDArray[np.int64]:
-    rows = {live.row_of(item_id) for item_id in item_ids} - {None}
-    return np.array(sorted(row for row in rows if row is not None), dtype=np.int64)
-
-
-def _item_messages(page: Page, live: LiveColumns) -> list[recommendation_pb2.SimilarItem]:
-    count = len(page.rows)
-    ratios = [None] * count if page.price_ratios is None else page.price_ratios.tolist()
-    similarities = [None] * count if page.category_similarities is None else page.category_similarities.tolist()
-    return [
-        recommendation_pb2.SimilarItem(
-            item_id=live.item_id(row), score=score, cosine=cosine, price_ratio=ratio, category_similarity=similarity
-        )
-        for row, score, cosine, ratio, similarity in zip(
-            page.rows.tolist(), page.scores.tolist(), page.cosines.tolist(), ratios, similarities, strict=True
-        )
-    ]
-
-
-def _explanation(page: Page, policy: RankingPolicy, embed_us: int) -> recommendation_pb2.Explanation:
-    trace = page.trace
-    return recommendation_pb2.Explanation(
-        max_price_ratio=float("inf") if page.price_ratios is None else policy.max_price_ratio,
-        category_weight=0.0 if page.category_similarities is None else policy.category_weight,
-        band_items=trace.band_items,
-        candidates=trace.candidates,
-        dropped_not_recommendable=trace.dropped_not_recommendable,
-        dropped_by_price=trace.dropped_by_price,
-        dropped_by_exclusion=trace.dropped_by_exclusion,
-        widenings=trace.widenings,
-        exact_scan=trace.exact_scan,
-        embed_us=embed_us,
-        search_us=trace.search_us,
-        rank_us=trace.rank_us,
+def _page(
+    subject: _Subject,
+    serving: Serving,
+    page_size: int,
+    policy: RankingPolicy,
+    overrides: recommendation_pb2.RankingOverrides,
+    *,
+    explain: bool = False,
+) -> Page:
+    query = Query(
+        vector=subject.vector,
+        page_size=page_size,
+        policy=policy,
+        price=subject.price,
+        category_path=subject.category_path,
+        currency=overrides.price_currency_code or None,
+        row=subject.row,
+        excluded_rows=rows_of(serving.live, overrides.excluded_item_ids),
+        explain=explain,
     )
+    page = serving.recommender.recommend(query)
+    if serving.shadow is not None:
+        serving.shadow.offer(query, serving)
+    metrics.observe_page(
+        short=len(page.rows) < page_size, exact_scan=page.trace.exact_scan, widenings=page.trace.widenings
+    )
+    return page

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -21,52 +20,20 @@ from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.generations.directory import GenerationDirectory
-from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.services.catalogue_service import CatalogService
 from ruiji_server.services.recommendation_service import RecommendationService
-from ruiji_server.services.serving import ServingGeneration
+from ruiji_server.services.serving import ServingGenerations
+from ruiji_server.services.settings import ServerSettings, TlsSettings
+from ruiji_server.services.shadow import ShadowQueries
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.engine import Database
+
+__all__ = ["Server", "ServerSettings", "TlsSettings"]
 
 _LOG = logging.getLogger(__name__)
 
 _RECOMMENDATION: Final = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
 _CATALOG: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """A server certificate."""
-
-    certificate: Path
-    """PEM, with the chain."""
-    key: Path
-    """PEM."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """How a server listens and ends."""
-
-    address: str = "127.0.0.1:50051"
-    """Host and port; port 0 takes a free one."""
-    tls: TlsSettings | None = None
-    """Without it connections are in plain text."""
-    token: str | None = None
-    """What callers must send as `authorization: Bearer ...`; None lets everyone in."""
-    metrics_port: int | None = None
-    """Prometheus metrics over HTTP; None for none."""
-    max_concurrent_rpcs: int = 500
-    """Calls under way at once; more are refused at once with RESOURCE_EXHAUSTED. gRPC itself begins to drop calls as
-    CANCELLED where about a thousand wait."""
-    generation_poll_s: float = 1.0
-    """How often the server looks for a newly published generation."""
-    drain_s: float = 2.0
-    """Time between reporting NOT_SERVING and refusing new calls, for load balancers to notice."""
-    grace_s: float = 10.0
-    """Time for calls under way to end after that."""
-    ranking: RankingPolicy = field(default_factory=RankingPolicy)
-    """What requests depart from."""
 
 
 class Server:
@@ -90,22 +57,18 @@ class Server:
             triton: embeds query pictures; None refuses them.
         """
         self._settings = settings
-        self._serving = ServingGeneration(generations, database)
+        self._shadow = ShadowQueries(settings.shadow)
+        self._serving = ServingGenerations(generations, database, self._shadow)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
         self._stack = AsyncExitStack()
         interceptors = [] if settings.token is None else [_TokenInterceptor(settings.token)]
         self._server = grpc.aio.server(
             interceptors=interceptors,
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # One process on each port unless someone meant it: a second server must not take half the calls.
-                ("grpc.so_reuseport", 0),
-            ],
+            options=_channel_options(settings),
         )
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationService(self._serving, database, triton, settings.ranking), self._server
+            RecommendationService(self._serving, database, triton, settings.ranking, pictures), self._server
         )
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
             CatalogService(CatalogueStore(database), pictures), self._server
@@ -117,6 +80,7 @@ class Server:
         self.port = self._bind()
 
     async def __aenter__(self) -> Server:
+        self._stack.push_async_callback(self._shadow.close)
         ready = await self._serving.refresh()
         await self._health.set(_CATALOG, health_pb2.HealthCheckResponse.SERVING)
         await self._report(ready=ready)
@@ -158,6 +122,17 @@ class Server:
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         await self._health.set(_RECOMMENDATION, status)
         await self._health.set("", status)
+
+
+def _channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
+    options = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.so_reuseport", int(settings.shares_port)),
+    ]
+    if math.isfinite(settings.max_connection_age_s):
+        options.append(("grpc.max_connection_age_ms", math.ceil(1000 * settings.max_connection_age_s)))
+    return options
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from ruiji_server.domain.errors import Reason
 from ruiji_server.domain.items import Item, PictureContent, PictureUri
 from ruiji_server.store.answers import Rejection, UpsertAnswer, UpsertKind, UpsertOutcome
-from ruiji_server.store.encoders import encoder_ids
+from ruiji_server.store.encoders import active_encoder_ids
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.rows import insert_rows, upsert_rows
 from ruiji_server.store.schema import embedding_tasks, item_pictures, items
@@ -110,7 +110,7 @@ def _write_pictures(connection: Connection, created: Sequence[_Change], repictur
 def _write_tasks(
     connection: Connection, created: Sequence[_Change], repictured: Sequence[_Change], now_us: int
 ) -> None:
-    for encoder_id in encoder_ids(connection):
+    for encoder_id in active_encoder_ids(connection):
         insert_rows(connection, embedding_tasks, [_task_row(encoder_id, change, now_us) for change in created])
         upsert_rows(connection, embedding_tasks, [_task_row(encoder_id, change, now_us) for change in repictured])
 

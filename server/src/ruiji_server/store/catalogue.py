@@ -13,7 +13,7 @@ from ruiji_server.domain.items import Item, ItemState, Picture, PictureContent, 
 from ruiji_server.store.answers import Rejection, UpsertAnswer, UpsertKind, UpsertOutcome
 from ruiji_server.store.batches import apply_batch
 from ruiji_server.store.clock import now_us
-from ruiji_server.store.encoders import encoder_ids
+from ruiji_server.store.encoders import encoder_ids, is_active
 from ruiji_server.store.engine import Database
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.locks import own_items
@@ -186,6 +186,7 @@ def _embedding_statuses(connection: Connection, item_id: str, picture_sha256: st
             embedding_tasks,
             (embedding_tasks.c.encoder_id == encoders.c.encoder_id) & (embedding_tasks.c.item_id == item_id),
         )
+        .where(is_active())
         .order_by(encoders.c.registered_at_us, encoders.c.encoder_id)
     )
     return tuple(

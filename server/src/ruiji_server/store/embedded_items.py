@@ -32,6 +32,12 @@ class EmbeddedItem:
 class UnknownEncoder(LookupError):  # noqa: N818  (reads as what it says)
     """The encoder was never registered with this store."""
 
+    def __init__(self, encoder_id: str) -> None:
+        super().__init__(
+            f"encoder {encoder_id} is not registered with this store; `ruiji encoder list` shows those that are, and "
+            "`ruiji encoder register` or a worker with it registers one"
+        )
+
 
 EMBEDDED_COLUMNS: Final[tuple[Column[Any], ...]] = (
     items.c.item_id, items.c.price_minor, items.c.currency, items.c.category_path, items.c.state, embeddings.c.vector,
@@ -66,5 +72,5 @@ def dimensions_of(connection: Connection, encoder_id: str) -> int:
         select(encoders.c.dimensions).where(encoders.c.encoder_id == encoder_id)
     ).scalar_one_or_none()
     if dimensions is None:
-        raise UnknownEncoder(f"encoder {encoder_id} is not registered; run `ruiji worker` with it first")
+        raise UnknownEncoder(encoder_id)
     return dimensions

@@ -12,9 +12,9 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from ruiji_server.domain.errors import Reason, Unavailable
 from ruiji_server.store.dialects import Engines, domain_failures, postgresql_engines, sqlite_engines
-from ruiji_server.store.revisions import StoreError, check_revision, check_server, upgrade
+from ruiji_server.store.revisions import StoreError, check_revision, check_server, create_tables, upgrade_tables
 
-__all__ = ["Database", "StoreError", "open_database"]
+__all__ = ["Database", "StoreError", "open_database", "upgrade_store"]
 
 _POSTGRESQL_DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
 
@@ -59,21 +59,53 @@ def open_database(url: str, *, create: bool = False) -> Database:
 
     Args:
         url: where the store is. A plain path is read as an SQLite file. A PostgreSQL database must exist.
-        create: make the store if there is none, and bring an older one up to date.
+        create: make the store if there is none.
 
     Raises:
-        StoreError: not a usable URL, no store there, or one of another schema.
+        StoreError: not a usable URL, no store there, or one of an older or newer release.
         Unavailable: the database cannot be reached.
     """
+    database = _connect(url)
+    try:
+        if create:
+            with database.write() as connection:
+                create_tables(connection)
+        with database.read() as connection:
+            check_revision(connection)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def upgrade_store(url: str) -> tuple[str, str]:
+    """Bring the tables of a store up to date, in one transaction: all of it happens or nothing.
+
+    Nothing else may use the store meanwhile. There is no way back but a backup.
+
+    Args:
+        url: as for `open_database`.
+
+    Returns:
+        The schema revision before and the one now.
+
+    Raises:
+        StoreError: not a usable URL, no store there, or one of a newer release.
+        Unavailable: the database cannot be reached, or is in use.
+    """
+    database = _connect(url)
+    try:
+        with database.write() as connection:
+            return upgrade_tables(connection)
+    finally:
+        database.close()
+
+
+def _connect(url: str) -> Database:
     parsed = _parse_url(url)
     database = Database(_engines(parsed))
     try:
         _reach(database, parsed)
-        if create:
-            with database.write() as connection:
-                upgrade(connection)
-        with database.read() as connection:
-            check_revision(connection)
     except BaseException:
         database.close()
         raise

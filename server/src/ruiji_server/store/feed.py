@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, insert, select
 
+from ruiji_server.store.clock import now_us
 from ruiji_server.store.embedded_items import (
     EMBEDDED_COLUMNS,
     EmbeddedItem,
@@ -21,7 +22,7 @@ from ruiji_server.store.embedded_items import (
 )
 from ruiji_server.store.engine import Database, StoreError
 from ruiji_server.store.locks import lock_feed
-from ruiji_server.store.schema import embeddings, feed, items
+from ruiji_server.store.schema import embeddings, feed, feed_trims, items
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,10 @@ class FeedPositionError(StoreError):
     """A position that this store has not reached: it belongs to another store, or to a later state of this one."""
 
 
+class FeedTrimmed(StoreError):  # noqa: N818  (reads as what it says)
+    """Changes after a position were taken away: whoever stands there has to begin anew, with a newer generation."""
+
+
 class FeedReader:
     """Reads the feed. Blocking; safe in several threads."""
 
@@ -74,6 +79,7 @@ class FeedReader:
 
         Raises:
             FeedPositionError: the feed ends before the position.
+            FeedTrimmed: changes after the position are not there any more.
         """
         with self._database.read() as connection:
             return _read_changes(connection, position, limit)
@@ -93,6 +99,7 @@ class FeedReader:
 
         Raises:
             FeedPositionError: the feed ends before the position.
+            FeedTrimmed: changes after the position are not there any more.
             UnknownEncoder: no such encoder is registered.
         """
         with self._database.read() as connection:
@@ -128,13 +135,22 @@ def append_changes(connection: Connection, item_ids: Sequence[str], encoder_id: 
         return {}
     lock_feed(connection)
     statement = insert(feed).returning(feed.c.item_id, feed.c.position)
-    rows = connection.execute(statement, [{"item_id": item_id, "encoder_id": encoder_id} for item_id in item_ids])
+    now = now_us()
+    rows = connection.execute(
+        statement,
+        [{"item_id": item_id, "encoder_id": encoder_id, "appended_at_us": now} for item_id in item_ids],
+    )
     return {row.item_id: row.position for row in rows}
 
 
 def last_position(connection: Connection) -> int:
     """Return the position of the newest change that the transaction sees, or 0 if there was none."""
     return int(connection.execute(select(func.coalesce(func.max(feed.c.position), 0))).scalar_one())
+
+
+def trimmed_to(connection: Connection) -> int:
+    """Return the highest position whose entry was taken away, or 0: the lowest position that can be read from."""
+    return int(connection.execute(select(func.coalesce(func.max(feed_trims.c.trimmed_to), 0))).scalar_one())
 
 
 def _read_changes(connection: Connection, position: int, limit: int) -> tuple[list[FeedEntry], int]:
@@ -145,6 +161,13 @@ def _read_changes(connection: Connection, position: int, limit: int) -> tuple[li
         .limit(limit)
     )
     entries = [FeedEntry(*row) for row in connection.execute(statement)]
+    if entries and entries[0].position == position + 1:
+        return entries, entries[-1].position
+    if position < (trimmed := trimmed_to(connection)):
+        raise FeedTrimmed(
+            f"the change feed was trimmed up to position {trimmed}, so what changed after {position} is not known any "
+            "more; load a newer generation, or build one with `ruiji index build`"
+        )
     if entries:
         return entries, entries[-1].position
     if position > (end := last_position(connection)):

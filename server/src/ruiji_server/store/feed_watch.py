@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ruiji_server.domain.errors import Unavailable
 from ruiji_server.store.dialects import domain_failures, driver_connection
@@ -41,7 +43,8 @@ class FeedWatch(ABC):
             timeout_s: longest wait.
 
         Returns:
-            Whether there is more to read; False once the time is up.
+            Whether it is worth reading: there is more, or the feed has not come to the position, which the reader is
+            told then. False once the time is up.
 
         Raises:
             Unavailable: the database cannot be reached. Another call connects again.
@@ -53,7 +56,7 @@ class FeedWatch(ABC):
                     self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                     self._connection.detach()
                     self._listen(self._connection)
-                while self._reader.last_position() <= position:
+                while self._reader.last_position() == position:
                     remaining_s = deadline - time.monotonic()
                     if remaining_s <= 0 or not self._changed(self._connection, remaining_s):
                         return False
@@ -63,10 +66,16 @@ class FeedWatch(ABC):
             raise
 
     def close(self) -> None:
-        """Give the connection up."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Give the connection up, alive or not."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        driver = None if connection.invalidated else connection.connection.driver_connection
+        # SQLAlchemy begins by rolling back, which fails if the server has gone, and goes no further then.
+        with suppress(DBAPIError):
+            connection.close()
+        if driver is not None:
+            driver.close()
 
     @abstractmethod
     def _listen(self, connection: Connection) -> None:

@@ -18,7 +18,7 @@ FEED_STALL_S = 5.0
 """A writer that stops between numbering its changes and committing is cut off after this long."""
 
 _NAMESPACE = 0x7275696A  # "ruij": keeps clear of other users of advisory locks in the same database
-_FEED, _SCHEMA = 1, 2
+_FEED, _SCHEMA, _TRIMMING = 1, 2, 3
 
 # Evaluated from left to right. Announcing costs nothing more: PostgreSQL lets commits that notify take turns anyway.
 _LOCK_FEED = text(
@@ -46,6 +46,12 @@ def own_schema(connection: Connection) -> None:
     """Let nobody else make or change the tables until this transaction ends."""
     if _is_postgresql(connection):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NAMESPACE}, {_SCHEMA})")
+
+
+def own_trimming(connection: Connection) -> None:
+    """Let nobody else trim the feed until this transaction ends; nobody who appends to it or reads it waits."""
+    if _is_postgresql(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_NAMESPACE}, {_TRIMMING})")
 
 
 def _is_postgresql(connection: Connection) -> bool:

@@ -51,8 +51,8 @@ def check_revision(connection: Connection) -> None:
         raise StoreError(f"there is no store at {where}; `ruiji catalog import` or `ruiji up` makes one")
     if found in _known_revisions():
         raise StoreError(
-            f"the store at {where} has schema revision {found}, this release needs {SCHEMA_REVISION}: stop every other "
-            "process that uses it, and `ruiji catalog import` or `ruiji up` brings it up to date"
+            f"the store at {where} has schema revision {found}, this release needs {SCHEMA_REVISION}: stop every "
+            "process that uses it, make a backup, and run `ruiji store upgrade`"
         )
     raise StoreError(
         f"the store at {where} has schema revision {found}, which is newer than this release's {SCHEMA_REVISION}; "
@@ -60,18 +60,36 @@ def check_revision(connection: Connection) -> None:
     )
 
 
-def upgrade(connection: Connection) -> None:
-    """Make the tables, or bring older ones up to date, within the connection's transaction.
-
-    Leaves tables of a newer release as they are.
+def create_tables(connection: Connection) -> None:
+    """Make the tables where there are none, within the connection's transaction; leaves others as they are.
 
     Raises:
         StoreError: the database user may not make tables.
     """
     own_schema(connection)
+    if _revision(connection) is None:
+        _migrate(connection, None)
+
+
+def upgrade_tables(connection: Connection) -> tuple[str, str]:
+    """Bring older tables up to date, within the connection's transaction.
+
+    Returns:
+        The revision before and the revision now; the same if there was nothing to do.
+
+    Raises:
+        StoreError: there is no store, it is a newer release's, or the database user may not change its tables.
+    """
+    own_schema(connection)
     found = _revision(connection)
-    if found == SCHEMA_REVISION or (found is not None and found not in _known_revisions()):
-        return
+    if found is None or found == SCHEMA_REVISION or found not in _known_revisions():
+        check_revision(connection)
+        return SCHEMA_REVISION, SCHEMA_REVISION
+    _migrate(connection, found)
+    return found, SCHEMA_REVISION
+
+
+def _migrate(connection: Connection, found: str | None) -> None:
     # Slow to import, and needed once in a store's life.
     from alembic import command
     from alembic.config import Config

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -17,16 +18,17 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The Alembic revision that makes these tables."""
 
 _NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
 metadata = MetaData(naming_convention=_NAMING)
 
 # SQLite numbers rows only where the key is INTEGER; PostgreSQL should count past 2^31.
-_FeedPosition = BigInteger().with_variant(Integer, "sqlite")
+_Numbered = BigInteger().with_variant(Integer, "sqlite")
 # Ids sort by their UTF-8 bytes, whatever the database's language. SQLite does so by itself.
 _ItemId = String(128).with_variant(String(128, collation="C"), "postgresql")
 
@@ -56,10 +58,18 @@ item_pictures = Table(
 feed = Table(
     "feed",
     metadata,
-    Column("position", _FeedPosition, primary_key=True, autoincrement=True),
+    Column("position", _Numbered, primary_key=True, autoincrement=True),
     Column("item_id", _ItemId, nullable=False),
     Column("encoder_id", String(64), comment="whose embedding is new; NULL where the item changed"),
+    Column("appended_at_us", BigInteger, comment="NULL where the entry is older than this column"),
     sqlite_autoincrement=True,  # or SQLite would give the number of a removed last row again
+)
+
+feed_trims = Table(
+    "feed_trims",
+    metadata,
+    Column("trimmed_to", BigInteger, primary_key=True, autoincrement=False, comment="no entry up to here is left"),
+    Column("trimmed_at_us", BigInteger, nullable=False),
 )
 
 encoders = Table(
@@ -70,6 +80,29 @@ encoders = Table(
     Column("dimensions", Integer, nullable=False),
     Column("registered_at_us", BigInteger, nullable=False),
     Column("tasks_given_to", _ItemId, comment="items up to here have their tasks; NULL once all have"),
+    Column("state", String(16), nullable=False, server_default=text("'active'"), comment="store.rollout.EncoderState"),
+    Column("request_share", Float, nullable=False, server_default=text("0"), comment="of an active encoder, 0 to 1"),
+    Column("rate_per_s", Float, comment="most pictures embedded in a second; NULL for no bound"),
+    Column("paced_until_us", BigInteger, nullable=False, server_default=text("0"), comment="see store.pacing"),
+    Column("promoted_over", String(64), comment="the encoder that a rollback promotes again"),
+    Index(
+        "ix_encoders_promoted",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'promoted'"),
+        postgresql_where=text("state = 'promoted'"),
+    ),
+)
+
+encoder_changes = Table(
+    "encoder_changes",
+    metadata,
+    Column("number", _Numbered, primary_key=True, autoincrement=True),
+    Column("changed_at_us", BigInteger, nullable=False),
+    Column("encoder_id", String(64), nullable=False),
+    Column("change", String(32), nullable=False, comment="store.rollout.Change"),
+    Column("detail", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 embeddings = Table(
@@ -94,6 +127,14 @@ embedding_tasks = Table(
     Column("reason", String(64), comment="domain.errors.Reason of the last failure"),
     Column("message", Text),
     Index("ix_embedding_tasks_due", "encoder_id", "parked", "available_at_us"),
+    # Few of the tasks, counted by reason.
+    Index(
+        "ix_embedding_tasks_parked",
+        "encoder_id",
+        "reason",
+        sqlite_where=text("parked IS 1"),
+        postgresql_where=text("parked IS true"),
+    ),
 )
 
 applied_requests = Table(

@@ -13,10 +13,10 @@ from ruiji_server.store.embedded_items import (
     EMBEDDED_COLUMNS,
     EmbeddedItem,
     UnknownEncoder,
-    dimensions_of,
     embedded,
     embedded_item,
 )
+from ruiji_server.store.encoders import EncoderState, EncoderStateError, encoder_in
 from ruiji_server.store.engine import Database
 from ruiji_server.store.feed import last_position
 from ruiji_server.store.schema import embeddings, items
@@ -64,7 +64,10 @@ def open_snapshot(database: Database, encoder_id: str) -> Iterator[Snapshot]:
 
     Raises:
         UnknownEncoder: no such encoder is registered.
+        EncoderStateError: it is retired; its embeddings are incomplete.
     """
     with database.read() as connection:
-        dimensions = dimensions_of(connection, encoder_id)
-        yield Snapshot(last_position(connection), dimensions, connection, encoder_id)
+        encoder = encoder_in(connection, encoder_id)
+        if encoder.state == EncoderState.RETIRED:
+            raise EncoderStateError(f"encoder {encoder_id} is retired; no index is built of what it left")
+        yield Snapshot(last_position(connection), encoder.dimensions, connection, encoder_id)

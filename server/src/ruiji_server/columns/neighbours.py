@@ -1,0 +1,53 @@
+"""The neighbour table: for every item, the nearest items that may be recommended for it, found when it was built.
+
+The query of most requests is an item of the catalogue, and its price is the price its band is laid around. So nearly
+all of the search can be done once, for all items, with the whole catalogue before it; a request reads one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEIGHBOURS: Final = "neighbours.npy"
+NO_NEIGHBOUR: Final = np.uint32(2**32 - 1)
+"""Fills a row of the table after the last neighbour."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourTable:
+    """Each item's nearest others that are on sale, in its own currency and inside a price band around its price."""
+
+    rows: NDArray[np.uint32]
+    """Shape (items, width), best first; `NO_NEIGHBOUR` after the last. May be memory-mapped."""
+    max_price_ratio: float
+    """Of the band."""
+
+    @classmethod
+    def open(cls, folder: Path, max_price_ratio: float) -> NeighbourTable:
+        """Map a generation's table into memory.
+
+        Raises:
+            ValueError: the file holds something else.
+        """
+        rows = np.load(folder / NEIGHBOURS, mmap_mode="r")
+        if rows.dtype != np.uint32 or rows.ndim != 2:
+            raise ValueError(f"{folder / NEIGHBOURS} holds {rows.dtype} of {rows.ndim} dimensions, not uint32 of 2")
+        return cls(rows.view(np.ndarray), max_price_ratio)
+
+    @property
+    def width(self) -> int:
+        """Most neighbours of an item."""
+        return int(self.rows.shape[1])
+
+    def of(self, row: int) -> tuple[NDArray[np.int64], bool]:
+        """Return an item's neighbours, best first, shape (n,), and whether these are all that may be recommended."""
+        neighbours = self.rows[row]
+        complete = bool(neighbours[-1] == NO_NEIGHBOUR)
+        if complete:
+            neighbours = neighbours[: int(np.argmax(neighbours == NO_NEIGHBOUR))]
+        return neighbours.astype(np.int64), complete

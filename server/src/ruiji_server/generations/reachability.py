@@ -1,0 +1,69 @@
+"""Which items an index finds at all, and repairing what it lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ruiji_server.generations.progress import BuildProgress
+from ruiji_server.index.usearch_index import UsearchIndex
+
+_REPAIR_ROUNDS = 3
+_SWEPT_AT_ONCE = 1_000
+_SAME_COSINE = 1e-4
+"""Embeddings nearer than this are told apart by chance: int8 rounds more away."""
+
+
+def repair_lost(
+    index: UsearchIndex, embeddings: NDArray[np.float32], candidates: int, progress: BuildProgress
+) -> tuple[int, int]:
+    """Look for every item and add anew what no search finds.
+
+    Returns:
+        How many items that were, and how many are still lost.
+    """
+    rows = np.arange(len(embeddings), dtype=np.int64)
+    with progress.stage("Sweep for lost items", len(rows)) as advance:
+        lost = unreachable_rows(index, embeddings, rows, candidates, advance)
+        remaining = lost
+        for _ in range(_REPAIR_ROUNDS):
+            if len(remaining) == 0:
+                break
+            repair(index, embeddings, remaining)
+            remaining = unreachable_rows(index, embeddings, remaining, candidates, lambda _: None)
+    return len(lost), len(remaining)
+
+
+def unreachable_rows(
+    index: UsearchIndex,
+    embeddings: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    candidates: int,
+    progress: Callable[[int], None],
+) -> NDArray[np.int64]:
+    """Return those of the rows that a search with their own embedding does not bring.
+
+    A row that does not come because `candidates` others are just as near counts as reachable: it has that many
+    duplicates, and any search that should bring it brings some of those.
+    """
+    lost: list[int] = []
+    for start in range(0, len(rows), _SWEPT_AT_ONCE):
+        block = rows[start : start + _SWEPT_AT_ONCE]
+        queries = embeddings[block]
+        found = index.search_many(queries, min(candidates, len(embeddings)))
+        missing = np.flatnonzero(~(found == block[:, None]).any(axis=1))
+        for position in missing.tolist():
+            neighbours = found[position]
+            cosines = embeddings[neighbours] @ queries[position]
+            if neighbours.min() < 0 or cosines.min() < 1.0 - _SAME_COSINE:
+                lost.append(int(block[position]))
+        progress(len(block))
+    return np.array(lost, dtype=np.int64)
+
+
+def repair(index: UsearchIndex, embeddings: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    """Add rows anew, one after the other, which gives them edges that lead to them."""
+    for row in rows.tolist():
+        index.replace(row, embeddings[row])

@@ -1,0 +1,92 @@
+"""The neighbour table holds what an exact search of the price band finds."""
+
+import numpy as np
+import pytest
+from ruiji_server.columns.neighbours import NO_NEIGHBOUR, NeighbourTable
+from ruiji_server.generations import neighbours
+from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
+from ruiji_server.index.exact import nearest_among
+from ruiji_server.ranking.price_band import PriceBand
+
+
+def eligible_rows(columns, row: int, ratio: float):
+    band = PriceBand.around(int(columns.prices_minor[row]), ratio)
+    currency = columns.currencies[columns.currency_numbers[row]]
+    rows = columns.rows_on_sale(currency, band.low_minor, band.high_minor).astype(np.int64)
+    return rows[rows != row]
+
+
+@pytest.mark.parametrize(("ratio", "width"), [(2.0, 128), (1.1, 40), (1.0, 8)])
+def test_each_item_has_its_nearest_others_in_its_band(generation, tmp_path, monkeypatch, ratio, width):
+    # Small tiles, so that bands reach over several and their order matters.
+    monkeypatch.setattr(neighbours, "_TILE_ITEMS", 256)
+    columns, done = generation.columns, []
+
+    write_neighbours(
+        tmp_path, columns, generation.index, NeighbourTableSettings(width=width, max_price_ratio=ratio), done.append
+    )
+
+    table = NeighbourTable.open(tmp_path, ratio)
+    assert sum(done) == len(columns)
+    for row in range(0, len(columns), 7):
+        rows = eligible_rows(columns, row, ratio)
+        wanted, cosines = nearest_among(columns.embeddings, rows, columns.embeddings[row], width)
+        found, complete = table.of(row)
+        assert complete == (len(rows) < width)
+        assert len(found) == len(wanted)
+        assert len(set(found.tolist())) == len(found)
+        assert set(found.tolist()) <= set(rows.tolist())
+        np.testing.assert_allclose(columns.embeddings[found] @ columns.embeddings[row], cosines, atol=1e-6)
+
+
+def test_a_large_catalogue_has_the_neighbours_that_the_index_finds_and_misses_few(generation, tmp_path, monkeypatch):
+    # Few enough that bands often keep too few of them, so all ways are taken.
+    monkeypatch.setattr(neighbours, "_PROPOSALS", (60, 240))
+    columns = generation.columns
+
+    write_neighbours(
+        tmp_path, columns, generation.index, NeighbourTableSettings(width=40, exact_up_to=1_000), lambda _items: None
+    )
+
+    table = NeighbourTable.open(tmp_path, 2.0)
+    hit = total = 0
+    for row in range(0, len(columns), 7):
+        rows = eligible_rows(columns, row, 2.0)
+        wanted, _ = nearest_among(columns.embeddings, rows, columns.embeddings[row], 40)
+        found, complete = table.of(row)
+        assert complete == (len(rows) < 40)
+        assert len(found) == len(wanted) == len(set(found.tolist()))
+        assert set(found.tolist()) <= set(rows.tolist())
+        cosines = columns.embeddings[found] @ columns.embeddings[row]
+        assert (np.diff(cosines) <= 1e-6).all()
+        hit, total = hit + len(set(found.tolist()) & set(wanted.tolist())), total + len(wanted)
+    assert 0.95 <= hit / total <= 1.0
+
+
+def test_sold_items_have_neighbours_and_are_none(generation, tmp_path):
+    columns = generation.columns
+    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+    table = NeighbourTable.open(tmp_path, 2.0)
+    sold = np.flatnonzero(columns.states != 1)
+
+    assert all(len(table.of(row)[0]) for row in sold.tolist())
+    assert not np.isin(table.rows, sold).any()
+
+
+def test_rows_after_the_last_neighbour_are_marked(generation, tmp_path):
+    columns = generation.columns
+    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(width=3_000), lambda _items: None)
+    table = NeighbourTable.open(tmp_path, 2.0)
+
+    for row in (0, 1_500, 2_999):
+        neighbours_of_row, complete = table.of(row)
+        assert complete
+        assert len(neighbours_of_row) == len(eligible_rows(columns, row, 2.0))
+        assert (table.rows[row, len(neighbours_of_row) :] == NO_NEIGHBOUR).all()
+
+
+def test_another_file_in_its_place_is_refused(tmp_path):
+    np.save(tmp_path / "neighbours.npy", np.zeros(3))
+
+    with pytest.raises(ValueError, match=r"neighbours\.npy holds float64"):
+        NeighbourTable.open(tmp_path, 2.0)

@@ -1,0 +1,70 @@
+"""Items that were written in the wire format are, byte for byte, those that protobuf would have made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruiji.v1 import recommendation_pb2 as pb
+from ruiji_server.ranking.query import Page, Trace
+from ruiji_server.services.wire import add_items
+
+FLOATS = st.floats(width=32, allow_nan=False)
+ITEMS = st.lists(st.tuples(st.text(min_size=1, max_size=42), FLOATS, FLOATS, st.floats(1.0, 1e15), FLOATS), max_size=30)
+TRACE = Trace(0, 0, 0, 0, 0, widenings=0, exact_scan=False, from_table=False, search_us=0, rank_us=0)
+
+
+class Ids:
+    """Stands for the columns: row n has the n-th id."""
+
+    def __init__(self, item_ids: list[str]) -> None:
+        self._item_ids = item_ids
+
+    def item_ids_utf8(self, rows: np.ndarray) -> list[bytes]:
+        return [self._item_ids[row].encode() for row in rows.tolist()]
+
+
+@given(items=ITEMS, with_ratio=st.booleans(), with_category=st.booleans())
+def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with_category):
+    ids, scores, cosines, ratios, categories = map(list, zip(*items, strict=True)) if items else ([], [], [], [], [])
+    page = Page(
+        rows=np.arange(len(ids)),
+        scores=np.array(scores, dtype=np.float32),
+        cosines=np.array(cosines, dtype=np.float32),
+        price_ratios=np.array(ratios, dtype=np.float64) if with_ratio else None,
+        category_similarities=np.array(categories, dtype=np.float32) if with_category else None,
+        exhausted=False,
+        trace=TRACE,
+    )
+    expected = [
+        pb.SimilarItem(
+            item_id=ids[n],
+            score=page.scores[n],
+            cosine=page.cosines[n],
+            price_ratio=page.price_ratios[n] if with_ratio else None,
+            category_similarity=page.category_similarities[n] if with_category else None,
+        )
+        for n in range(len(ids))
+    ]
+    for kind in (pb.SimilarItemsResponse, pb.SimilarItemsOutcome):
+        answer, wanted = kind(catalogue_exhausted=True), kind(catalogue_exhausted=True, items=expected)
+        add_items(answer, page, Ids(ids))
+        assert answer == wanted
+        assert answer.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 105, 106, 127, 128])
+def test_ids_of_every_length_pass(length):
+    """Around 127 bytes the lengths need a second byte."""
+    page = Page(np.zeros(1, dtype=np.int64), np.ones(1, np.float32), np.ones(1, np.float32), None, None, False, TRACE)
+    answer = pb.SimilarItemsResponse()
+    add_items(answer, page, Ids(["x" * length]))
+    assert answer.items[0] == pb.SimilarItem(item_id="x" * length, score=1, cosine=1)
+
+
+def test_ids_are_read_from_the_columns_as_one_by_one(generation):
+    columns = generation.columns
+    rows = np.array([0, len(columns) - 1, 7, 7, 0])
+    assert [item_id.decode() for item_id in columns.item_ids_utf8(rows)] == [columns.item_id(row) for row in rows]
+    assert columns.item_ids_utf8(np.empty(0, dtype=np.int64)) == []
