@@ -1,0 +1,102 @@
+"""The items that everyone gets, the items that are asked for, and the right answers; made once for a work folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ruiji_server.domain.items import ItemState
+
+from benchmarks.comparison.job import CANDIDATES, PAGE_SIZE, Catalogue, write_catalogue
+from benchmarks.synthetic_catalogue import DIMENSIONS, synthetic_items
+
+_BLOCK_QUERIES = 32
+_NO_ROW = -1
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Items that are asked for and the rows of their pages."""
+
+    rows: NDArray[np.int64]
+    """Shape (queries,)."""
+    pages: NDArray[np.int64]
+    """Shape (queries, `PAGE_SIZE`), best first; -1 after the last where fewer are eligible."""
+
+    @classmethod
+    def open(cls, path: Path) -> Queries:
+        """Read what `prepare` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["rows"], arrays["pages"])
+
+    def recall(self, number: int, page: NDArray[np.int64]) -> float:
+        """Return the share of a query's page that an answer has."""
+        wanted = self.pages[number]
+        wanted = wanted[wanted != _NO_ROW]
+        return float(np.isin(wanted, page).mean()) if len(wanted) else 1.0
+
+
+def measured_queries(folder: Path) -> Path:
+    """Return the file of the queries that systems are measured with."""
+    return folder / "queries.npz"
+
+
+def tuning_queries(folder: Path) -> Path:
+    """Return the file of other queries, by which search parameters are chosen."""
+    return folder / "tuning.npz"
+
+
+def prepare(folder: Path, count: int, seed: int, *, measured: int, tuning: int) -> None:
+    """Make a catalogue and its queries in a folder, unless they are there.
+
+    Args:
+        folder: to fill.
+        count: items.
+        seed: of items and queries.
+        measured: queries to measure with.
+        tuning: queries to choose search parameters by, none of which is measured.
+    """
+    if measured_queries(folder).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_items(folder, count, seed)
+    catalogue = Catalogue.open(folder)
+    on_sale = np.flatnonzero(catalogue.on_sale)
+    drawn = np.random.default_rng([seed, 2]).choice(on_sale, measured + tuning, replace=False)
+    for path, rows in ((tuning_queries(folder), drawn[measured:]), (measured_queries(folder), drawn[:measured])):
+        np.savez(path, rows=rows, pages=_exact_pages(catalogue, rows))
+
+
+def _write_items(folder: Path, count: int, seed: int) -> None:
+    vectors = np.empty((count, DIMENSIONS), dtype=np.float32)
+    prices = np.empty(count, dtype=np.int64)
+    on_sale = np.empty(count, dtype=np.bool_)
+    categories = np.empty(count, dtype=np.int32)
+    ids: list[str] = []
+    numbers: dict[tuple[str, ...], int] = {}
+    for row, item in enumerate(synthetic_items(count, seed)):
+        ids.append(item.item_id)
+        vectors[row], prices[row] = item.vector, item.price_minor
+        on_sale[row] = item.state == ItemState.ON_SALE
+        categories[row] = numbers.setdefault(item.category_path, len(numbers))
+    write_catalogue(folder, ids, vectors, prices, on_sale, categories, list(numbers))
+
+
+def _exact_pages(catalogue: Catalogue, queries: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Do the whole job by comparing each query with every item."""
+    pages = np.full((len(queries), PAGE_SIZE), _NO_ROW, dtype=np.int64)
+    all_rows = np.arange(len(catalogue.ids))
+    for start in range(0, len(queries), _BLOCK_QUERIES):
+        block = queries[start : start + _BLOCK_QUERIES]
+        cosines = catalogue.vectors[block] @ catalogue.vectors.T
+        for place, (row, of_row) in enumerate(zip(block.tolist(), cosines, strict=True), start):
+            eligible = np.flatnonzero(catalogue.eligible(row, all_rows))
+            nearest = of_row[eligible]
+            if len(eligible) > CANDIDATES:
+                kept = np.argpartition(-nearest, CANDIDATES)[:CANDIDATES]
+                eligible, nearest = eligible[kept], nearest[kept]
+            page = catalogue.rank(row, eligible, nearest).rows
+            pages[place, : len(page)] = page
+    return pages

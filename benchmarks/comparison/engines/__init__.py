@@ -1,0 +1,1 @@
+"""The other systems. Runs in their environment and imports nothing of Ruiji."""
