@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-PACKAGES := ruiji_cli ruiji_client ruiji_demo ruiji_encoder ruiji_encoding ruiji_evaluation ruiji_loadtest ruiji_server ruiji_triton
-CODE := benchmarks cli client demo encoder_export encoding evaluation loadtest server tests triton_models
+PACKAGES := ruiji_cli ruiji_client ruiji_console ruiji_demo ruiji_encoder ruiji_encoding ruiji_evaluation ruiji_events \
+            ruiji_experiments ruiji_loadtest ruiji_server ruiji_triton
+CODE := benchmarks cli client console demo encoder_export encoding evaluation events experiments loadtest server tests triton_models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -65,14 +66,14 @@ $(UV):
 # What serving needs; no torch.
 $(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.txt
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	    --editable ./client --editable '.[server,triton,demo]'
+	    --editable ./client --editable '.[server,triton,demo,console]'
 	touch $@
 
 # torch comes first and alone, through pip, which takes a CPU build where the machine offers one.
 $(VENV)/development.stamp: $(VENV)/serving.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
-	    --editable ./client --editable '.[server,triton,demo,encoder,evaluation,s3,loadtest,postgresql,dev]'
+	    --editable ./client --editable '.[server,triton,demo,console,encoder,evaluation,experiments,s3,loadtest,postgresql,dev]'
 	touch $@
 
 # The other systems need other packages than Ruiji does.

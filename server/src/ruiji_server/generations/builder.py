@@ -88,7 +88,8 @@ def build_generation(
     with directory.building(encoder_id):
         remove_abandoned(directory)
         built_at = datetime.now(UTC)
-        generation_id = f"gen-{built_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        # To the microsecond, so that ids of one second still sort by age.
+        generation_id = f"gen-{built_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
         with _new_folder(directory, generation_id) as aside:
             build = _Build(aside, generation_id, built_at, encoder_id, settings, StageClock(progress))
             manifest = build.run(database)

@@ -23,7 +23,7 @@ FORMAT_VERSION: Final = 2
 MANIFEST_FILE: Final = "manifest.json"
 DIGEST_FILE: Final = "manifest.sha256"
 
-_GENERATION_ID = re.compile(r"gen-[0-9]{8}T[0-9]{6}-[0-9a-f]{6}")
+_GENERATION_ID = re.compile(r"gen-[0-9]{8}T[0-9]{6}(\.[0-9]{6})?-[0-9a-f]{6}")
 _FILE_NAME = re.compile(r"[a-z0-9_]+\.(npy|bin|json|usearch)")
 _HASHED_AT_ONCE = 1 << 20
 _REMEDY = "build a new generation with `ruiji index build`"

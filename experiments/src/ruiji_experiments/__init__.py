@@ -1,0 +1,1 @@
+"""Experiments: their definition, assignment, analysis and replay."""
