@@ -26,6 +26,9 @@ def test_a_query_carries_everything_that_was_said(client: RuijiClient, server: R
         excluded_item_ids=["a", "b"],
         price_currency="JPY",
         explain=True,
+        unit_id="user-7",
+        targeting={"platform": "ios"},
+        variant="band/wide",
     )
     [call] = server.calls("SimilarItems")
     context = pb.QueryContext(price=Price(amount_minor=1200, currency_code="JPY"), category_path=["Fashion", "Shoes"])
@@ -33,7 +36,13 @@ def test_a_query_carries_everything_that_was_said(client: RuijiClient, server: R
         max_price_ratio=math.inf, category_weight=0.0, excluded_item_ids=["a", "b"], price_currency_code="JPY"
     )
     assert call.request == pb.SimilarItemsRequest(
-        picture=pb.PictureQuery(content=PICTURE, context=context), page_size=7, ranking=ranking, explain=True
+        picture=pb.PictureQuery(content=PICTURE, context=context),
+        page_size=7,
+        ranking=ranking,
+        explain=True,
+        unit_id="user-7",
+        targeting={"platform": "ios"},
+        variant="band/wide",
     )
 
 
@@ -44,6 +53,11 @@ def test_embedding_on_the_spot_is_asked_for_by_item_alone(client: RuijiClient, s
     assert call.request == pb.SimilarItemsRequest(item_id="a", ranking=pb.RankingOverrides(), embed_if_missing=True)
     with pytest.raises(ValueError, match="item_id"):
         client.similar_items(picture=PICTURE, embed_if_missing=True)
+
+
+def test_targeting_without_a_unit_is_a_mistake(client: RuijiClient) -> None:
+    with pytest.raises(ValueError, match="unit_id"):
+        client.similar_items(item_id="a", targeting={"platform": "ios"})
 
 
 def test_what_was_not_said_is_left_to_the_server(client: RuijiClient, server: ReferenceServer) -> None:

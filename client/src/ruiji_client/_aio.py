@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 import grpc
@@ -80,6 +80,9 @@ class AsyncRuijiClient:
         price_currency: str | None = None,
         explain: bool = False,
         embed_if_missing: bool = False,
+        unit_id: str | None = None,
+        targeting: Mapping[str, str] | None = None,
+        variant: str | None = None,
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first; see `RuijiClient.similar_items`."""
@@ -97,6 +100,9 @@ class AsyncRuijiClient:
             price_currency=price_currency,
             explain=explain,
             embed_if_missing=embed_if_missing,
+            unit_id=unit_id,
+            targeting=targeting,
+            variant=variant,
         )
         deadlines = self._settings.deadlines
         embeds = picture is not None or embed_if_missing

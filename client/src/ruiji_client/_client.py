@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
@@ -75,6 +75,9 @@ class RuijiClient:
         price_currency: str | None = None,
         explain: bool = False,
         embed_if_missing: bool = False,
+        unit_id: str | None = None,
+        targeting: Mapping[str, str] | None = None,
+        variant: str | None = None,
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first.
@@ -95,6 +98,10 @@ class RuijiClient:
             explain: whether the answer says how the page came about.
             embed_if_missing: whether an item that has no embedding yet is embedded now, which may take as long as
                 fetching its picture does, instead of failing; only with item_id.
+            unit_id: who asks (a user, a device, a session), so that experiments give it the same variant each time;
+                None takes part in none.
+            targeting: what experiments may be aimed at, such as {"platform": "ios"}; only with unit_id.
+            variant: "experiment/variant" to answer by, for checks.
             timeout_s: None takes `Deadlines.similar_items_s`, or `similar_items_by_picture_s` for a picture and with
                 embed_if_missing.
 
@@ -115,6 +122,9 @@ class RuijiClient:
             price_currency=price_currency,
             explain=explain,
             embed_if_missing=embed_if_missing,
+            unit_id=unit_id,
+            targeting=targeting,
+            variant=variant,
         )
         deadlines = self._settings.deadlines
         embeds = picture is not None or embed_if_missing

@@ -7,7 +7,7 @@ server's to judge, so that its limits live in one place.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ruiji.v1.catalog_pb2 import DeleteItemsRequest, Item, UpsertItemsRequest
 from ruiji.v1.common_pb2 import Price
@@ -34,6 +34,9 @@ def similar_items_request(
     price_currency: str | None,
     explain: bool,
     embed_if_missing: bool,
+    unit_id: str | None,
+    targeting: Mapping[str, str] | None,
+    variant: str | None,
 ) -> SimilarItemsRequest:
     """Build the request; see `RuijiClient.similar_items` for the arguments.
 
@@ -47,6 +50,8 @@ def similar_items_request(
         raise ValueError("an embedding needs the encoder_id of the encoder that made it")
     if embed_if_missing and item_id is None:
         raise ValueError("embed_if_missing is for queries by item_id; other queries bring what is embedded")
+    if targeting and unit_id is None:
+        raise ValueError("targeting needs a unit_id; without one a request takes part in no experiment")
     _refuse_one_string("category_path", category_path)
     _refuse_one_string("excluded_item_ids", excluded_item_ids)
     request = SimilarItemsRequest(
@@ -61,6 +66,9 @@ def similar_items_request(
         embed_if_missing=embed_if_missing,
         # An embedding names its encoder itself, and is answered by it.
         encoder_id=encoder_id or "" if embedding is None else "",
+        unit_id=unit_id or "",
+        targeting=targeting,
+        variant=variant or "",
     )
     if item_id is not None:
         if price is not None or category_path:

@@ -26,47 +26,53 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ruiji.v1 import common_pb2 as ruiji_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1druiji/v1/recommendation.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ruiji/v1/common.proto\"\x9d\x02\n\x13SimilarItemsRequest\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12)\n\x07picture\x18\x02 \x01(\x0b\x32\x16.ruiji.v1.PictureQueryH\x00\x12-\n\tembedding\x18\x03 \x01(\x0b\x32\x18.ruiji.v1.EmbeddingQueryH\x00\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12+\n\x07ranking\x18\x05 \x01(\x0b\x32\x1a.ruiji.v1.RankingOverrides\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x12\n\nencoder_id\x18\x07 \x01(\t\x12\x18\n\x10\x65mbed_if_missing\x18\x08 \x01(\x08\x42\x07\n\x05queryB\x0c\n\n_page_size\"H\n\x0cPictureQuery\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\'\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x16.ruiji.v1.QueryContext\"]\n\x0e\x45mbeddingQuery\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x12\n\nencoder_id\x18\x02 \x01(\t\x12\'\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x16.ruiji.v1.QueryContext\"E\n\x0cQueryContext\x12\x1e\n\x05price\x18\x01 \x01(\x0b\x32\x0f.ruiji.v1.Price\x12\x15\n\rcategory_path\x18\x02 \x03(\t\"\xae\x01\n\x10RankingOverrides\x12\x1c\n\x0fmax_price_ratio\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xcluded_item_ids\x18\x03 \x03(\t\x12\x1b\n\x13price_currency_code\x18\x04 \x01(\tB\x12\n\x10_max_price_ratioB\x12\n\x10_category_weight\"\xb0\x01\n\x14SimilarItemsResponse\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.ruiji.v1.SimilarItem\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x1b\n\x13\x63\x61talogue_exhausted\x18\x04 \x01(\x08\x12*\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32\x15.ruiji.v1.Explanation\"\x93\x01\n\x18SimilarItemsBatchRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12+\n\x07ranking\x18\x03 \x01(\x0b\x32\x1a.ruiji.v1.RankingOverrides\x12\x12\n\nencoder_id\x18\x04 \x01(\tB\x0c\n\n_page_size\"w\n\x19SimilarItemsBatchResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.ruiji.v1.SimilarItemsOutcome\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\"\x8f\x01\n\x13SimilarItemsOutcome\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12$\n\x05items\x18\x02 \x03(\x0b\x32\x15.ruiji.v1.SimilarItem\x12\x1b\n\x13\x63\x61talogue_exhausted\x18\x03 \x01(\x08\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.ruiji.v1.ErrorDetail\"\xa1\x01\n\x0bSimilarItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0e\n\x06\x63osine\x18\x03 \x01(\x02\x12\x18\n\x0bprice_ratio\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12 \n\x13\x63\x61tegory_similarity\x18\x05 \x01(\x02H\x01\x88\x01\x01\x42\x0e\n\x0c_price_ratioB\x16\n\x14_category_similarity\"\xb8\x02\n\x0b\x45xplanation\x12\x17\n\x0fmax_price_ratio\x18\x01 \x01(\x01\x12\x17\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01\x12\x12\n\nband_items\x18\x03 \x01(\x03\x12\x12\n\ncandidates\x18\x04 \x01(\x05\x12!\n\x19\x64ropped_not_recommendable\x18\x05 \x01(\x05\x12\x18\n\x10\x64ropped_by_price\x18\x06 \x01(\x05\x12\x1c\n\x14\x64ropped_by_exclusion\x18\x07 \x01(\x05\x12\x11\n\twidenings\x18\x08 \x01(\x05\x12\x12\n\nexact_scan\x18\t \x01(\x08\x12\x10\n\x08\x65mbed_us\x18\n \x01(\x03\x12\x11\n\tsearch_us\x18\x0b \x01(\x03\x12\x0f\n\x07rank_us\x18\x0c \x01(\x03\x12\x17\n\x0fneighbour_table\x18\r \x01(\x08\"\r\n\x0bInfoRequest\"\x83\x02\n\x0cInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x12\n\nencoder_id\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12,\n\ngeneration\x18\x04 \x01(\x0b\x32\x18.ruiji.v1.GenerationInfo\x12 \n\x06limits\x18\x05 \x01(\x0b\x32\x10.ruiji.v1.Limits\x12/\n\x0eranking_policy\x18\x06 \x01(\x0b\x32\x17.ruiji.v1.RankingPolicy\x12\x32\n\x10serving_encoders\x18\x07 \x03(\x0b\x32\x18.ruiji.v1.ServingEncoder\"i\n\x0eServingEncoder\x12\x12\n\nencoder_id\x18\x01 \x01(\t\x12,\n\ngeneration\x18\x02 \x01(\x0b\x32\x18.ruiji.v1.GenerationInfo\x12\x15\n\rrequest_share\x18\x03 \x01(\x01\"\xaa\x01\n\x0eGenerationInfo\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12,\n\x08\x62uilt_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x15\n\rfeed_position\x18\x04 \x01(\x03\x12\x14\n\x0crecall_at_20\x18\x05 \x01(\x01\x12\x17\n\x0freachable_share\x18\x06 \x01(\x01\"\xdc\x01\n\x06Limits\x12\x15\n\rmax_page_size\x18\x01 \x01(\x05\x12\x19\n\x11max_picture_bytes\x18\x02 \x01(\x03\x12\x1a\n\x12max_picture_pixels\x18\x03 \x01(\x03\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x03\x12\x19\n\x11max_item_id_bytes\x18\x06 \x01(\x05\x12\x1a\n\x12max_excluded_items\x18\x07 \x01(\x05\x12\x19\n\x11max_batch_queries\x18\x08 \x01(\x05\"U\n\rRankingPolicy\x12\x17\n\x0fmax_price_ratio\x18\x01 \x01(\x01\x12\x17\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01\x12\x12\n\ncandidates\x18\x03 \x01(\x05\x32\xfb\x01\n\x15RecommendationService\x12M\n\x0cSimilarItems\x12\x1d.ruiji.v1.SimilarItemsRequest\x1a\x1e.ruiji.v1.SimilarItemsResponse\x12\\\n\x11SimilarItemsBatch\x12\".ruiji.v1.SimilarItemsBatchRequest\x1a#.ruiji.v1.SimilarItemsBatchResponse\x12\x35\n\x04Info\x12\x15.ruiji.v1.InfoRequest\x1a\x16.ruiji.v1.InfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1druiji/v1/recommendation.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ruiji/v1/common.proto\"\xb2\x03\n\x13SimilarItemsRequest\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12)\n\x07picture\x18\x02 \x01(\x0b\x32\x16.ruiji.v1.PictureQueryH\x00\x12-\n\tembedding\x18\x03 \x01(\x0b\x32\x18.ruiji.v1.EmbeddingQueryH\x00\x12\x16\n\tpage_size\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12+\n\x07ranking\x18\x05 \x01(\x0b\x32\x1a.ruiji.v1.RankingOverrides\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x12\n\nencoder_id\x18\x07 \x01(\t\x12\x18\n\x10\x65mbed_if_missing\x18\x08 \x01(\x08\x12\x0f\n\x07unit_id\x18\t \x01(\t\x12?\n\ttargeting\x18\n \x03(\x0b\x32,.ruiji.v1.SimilarItemsRequest.TargetingEntry\x12\x0f\n\x07variant\x18\x0b \x01(\t\x1a\x30\n\x0eTargetingEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05queryB\x0c\n\n_page_size\"H\n\x0cPictureQuery\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\'\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x16.ruiji.v1.QueryContext\"]\n\x0e\x45mbeddingQuery\x12\x0e\n\x06values\x18\x01 \x03(\x02\x12\x12\n\nencoder_id\x18\x02 \x01(\t\x12\'\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x16.ruiji.v1.QueryContext\"E\n\x0cQueryContext\x12\x1e\n\x05price\x18\x01 \x01(\x0b\x32\x0f.ruiji.v1.Price\x12\x15\n\rcategory_path\x18\x02 \x03(\t\"\xae\x01\n\x10RankingOverrides\x12\x1c\n\x0fmax_price_ratio\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xcluded_item_ids\x18\x03 \x03(\t\x12\x1b\n\x13price_currency_code\x18\x04 \x01(\tB\x12\n\x10_max_price_ratioB\x12\n\x10_category_weight\"\xf3\x01\n\x14SimilarItemsResponse\x12$\n\x05items\x18\x01 \x03(\x0b\x32\x15.ruiji.v1.SimilarItem\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x1b\n\x13\x63\x61talogue_exhausted\x18\x04 \x01(\x08\x12*\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32\x15.ruiji.v1.Explanation\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12-\n\x08variants\x18\x07 \x03(\x0b\x32\x1b.ruiji.v1.VariantAssignment\"H\n\x11VariantAssignment\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07variant\x18\x02 \x01(\t\x12\x0e\n\x06\x66orced\x18\x03 \x01(\x08\"\x93\x01\n\x18SimilarItemsBatchRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x16\n\tpage_size\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12+\n\x07ranking\x18\x03 \x01(\x0b\x32\x1a.ruiji.v1.RankingOverrides\x12\x12\n\nencoder_id\x18\x04 \x01(\tB\x0c\n\n_page_size\"w\n\x19SimilarItemsBatchResponse\x12/\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1d.ruiji.v1.SimilarItemsOutcome\x12\x15\n\rgeneration_id\x18\x02 \x01(\t\x12\x12\n\nencoder_id\x18\x03 \x01(\t\"\x8f\x01\n\x13SimilarItemsOutcome\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12$\n\x05items\x18\x02 \x03(\x0b\x32\x15.ruiji.v1.SimilarItem\x12\x1b\n\x13\x63\x61talogue_exhausted\x18\x03 \x01(\x08\x12$\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x15.ruiji.v1.ErrorDetail\"\xa1\x01\n\x0bSimilarItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12\x0e\n\x06\x63osine\x18\x03 \x01(\x02\x12\x18\n\x0bprice_ratio\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12 \n\x13\x63\x61tegory_similarity\x18\x05 \x01(\x02H\x01\x88\x01\x01\x42\x0e\n\x0c_price_ratioB\x16\n\x14_category_similarity\"\xb8\x02\n\x0b\x45xplanation\x12\x17\n\x0fmax_price_ratio\x18\x01 \x01(\x01\x12\x17\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01\x12\x12\n\nband_items\x18\x03 \x01(\x03\x12\x12\n\ncandidates\x18\x04 \x01(\x05\x12!\n\x19\x64ropped_not_recommendable\x18\x05 \x01(\x05\x12\x18\n\x10\x64ropped_by_price\x18\x06 \x01(\x05\x12\x1c\n\x14\x64ropped_by_exclusion\x18\x07 \x01(\x05\x12\x11\n\twidenings\x18\x08 \x01(\x05\x12\x12\n\nexact_scan\x18\t \x01(\x08\x12\x10\n\x08\x65mbed_us\x18\n \x01(\x03\x12\x11\n\tsearch_us\x18\x0b \x01(\x03\x12\x0f\n\x07rank_us\x18\x0c \x01(\x03\x12\x17\n\x0fneighbour_table\x18\r \x01(\x08\"\r\n\x0bInfoRequest\"\x83\x02\n\x0cInfoResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x12\n\nencoder_id\x18\x02 \x01(\t\x12\x12\n\ndimensions\x18\x03 \x01(\x05\x12,\n\ngeneration\x18\x04 \x01(\x0b\x32\x18.ruiji.v1.GenerationInfo\x12 \n\x06limits\x18\x05 \x01(\x0b\x32\x10.ruiji.v1.Limits\x12/\n\x0eranking_policy\x18\x06 \x01(\x0b\x32\x17.ruiji.v1.RankingPolicy\x12\x32\n\x10serving_encoders\x18\x07 \x03(\x0b\x32\x18.ruiji.v1.ServingEncoder\"i\n\x0eServingEncoder\x12\x12\n\nencoder_id\x18\x01 \x01(\t\x12,\n\ngeneration\x18\x02 \x01(\x0b\x32\x18.ruiji.v1.GenerationInfo\x12\x15\n\rrequest_share\x18\x03 \x01(\x01\"\xaa\x01\n\x0eGenerationInfo\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12,\n\x08\x62uilt_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05items\x18\x03 \x01(\x03\x12\x15\n\rfeed_position\x18\x04 \x01(\x03\x12\x14\n\x0crecall_at_20\x18\x05 \x01(\x01\x12\x17\n\x0freachable_share\x18\x06 \x01(\x01\"\xdc\x01\n\x06Limits\x12\x15\n\rmax_page_size\x18\x01 \x01(\x05\x12\x19\n\x11max_picture_bytes\x18\x02 \x01(\x03\x12\x1a\n\x12max_picture_pixels\x18\x03 \x01(\x03\x12\x17\n\x0fmax_batch_items\x18\x04 \x01(\x05\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x03\x12\x19\n\x11max_item_id_bytes\x18\x06 \x01(\x05\x12\x1a\n\x12max_excluded_items\x18\x07 \x01(\x05\x12\x19\n\x11max_batch_queries\x18\x08 \x01(\x05\"U\n\rRankingPolicy\x12\x17\n\x0fmax_price_ratio\x18\x01 \x01(\x01\x12\x17\n\x0f\x63\x61tegory_weight\x18\x02 \x01(\x01\x12\x12\n\ncandidates\x18\x03 \x01(\x05\x32\xfb\x01\n\x15RecommendationService\x12M\n\x0cSimilarItems\x12\x1d.ruiji.v1.SimilarItemsRequest\x1a\x1e.ruiji.v1.SimilarItemsResponse\x12\\\n\x11SimilarItemsBatch\x12\".ruiji.v1.SimilarItemsBatchRequest\x1a#.ruiji.v1.SimilarItemsBatchResponse\x12\x35\n\x04Info\x12\x15.ruiji.v1.InfoRequest\x1a\x16.ruiji.v1.InfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ruiji.v1.recommendation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SIMILARITEMSREQUEST_TARGETINGENTRY']._loaded_options = None
+  _globals['_SIMILARITEMSREQUEST_TARGETINGENTRY']._serialized_options = b'8\001'
   _globals['_SIMILARITEMSREQUEST']._serialized_start=100
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=385
-  _globals['_PICTUREQUERY']._serialized_start=387
-  _globals['_PICTUREQUERY']._serialized_end=459
-  _globals['_EMBEDDINGQUERY']._serialized_start=461
-  _globals['_EMBEDDINGQUERY']._serialized_end=554
-  _globals['_QUERYCONTEXT']._serialized_start=556
-  _globals['_QUERYCONTEXT']._serialized_end=625
-  _globals['_RANKINGOVERRIDES']._serialized_start=628
-  _globals['_RANKINGOVERRIDES']._serialized_end=802
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=805
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=981
-  _globals['_SIMILARITEMSBATCHREQUEST']._serialized_start=984
-  _globals['_SIMILARITEMSBATCHREQUEST']._serialized_end=1131
-  _globals['_SIMILARITEMSBATCHRESPONSE']._serialized_start=1133
-  _globals['_SIMILARITEMSBATCHRESPONSE']._serialized_end=1252
-  _globals['_SIMILARITEMSOUTCOME']._serialized_start=1255
-  _globals['_SIMILARITEMSOUTCOME']._serialized_end=1398
-  _globals['_SIMILARITEM']._serialized_start=1401
-  _globals['_SIMILARITEM']._serialized_end=1562
-  _globals['_EXPLANATION']._serialized_start=1565
-  _globals['_EXPLANATION']._serialized_end=1877
-  _globals['_INFOREQUEST']._serialized_start=1879
-  _globals['_INFOREQUEST']._serialized_end=1892
-  _globals['_INFORESPONSE']._serialized_start=1895
-  _globals['_INFORESPONSE']._serialized_end=2154
-  _globals['_SERVINGENCODER']._serialized_start=2156
-  _globals['_SERVINGENCODER']._serialized_end=2261
-  _globals['_GENERATIONINFO']._serialized_start=2264
-  _globals['_GENERATIONINFO']._serialized_end=2434
-  _globals['_LIMITS']._serialized_start=2437
-  _globals['_LIMITS']._serialized_end=2657
-  _globals['_RANKINGPOLICY']._serialized_start=2659
-  _globals['_RANKINGPOLICY']._serialized_end=2744
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2747
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=2998
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=534
+  _globals['_SIMILARITEMSREQUEST_TARGETINGENTRY']._serialized_start=463
+  _globals['_SIMILARITEMSREQUEST_TARGETINGENTRY']._serialized_end=511
+  _globals['_PICTUREQUERY']._serialized_start=536
+  _globals['_PICTUREQUERY']._serialized_end=608
+  _globals['_EMBEDDINGQUERY']._serialized_start=610
+  _globals['_EMBEDDINGQUERY']._serialized_end=703
+  _globals['_QUERYCONTEXT']._serialized_start=705
+  _globals['_QUERYCONTEXT']._serialized_end=774
+  _globals['_RANKINGOVERRIDES']._serialized_start=777
+  _globals['_RANKINGOVERRIDES']._serialized_end=951
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=954
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1197
+  _globals['_VARIANTASSIGNMENT']._serialized_start=1199
+  _globals['_VARIANTASSIGNMENT']._serialized_end=1271
+  _globals['_SIMILARITEMSBATCHREQUEST']._serialized_start=1274
+  _globals['_SIMILARITEMSBATCHREQUEST']._serialized_end=1421
+  _globals['_SIMILARITEMSBATCHRESPONSE']._serialized_start=1423
+  _globals['_SIMILARITEMSBATCHRESPONSE']._serialized_end=1542
+  _globals['_SIMILARITEMSOUTCOME']._serialized_start=1545
+  _globals['_SIMILARITEMSOUTCOME']._serialized_end=1688
+  _globals['_SIMILARITEM']._serialized_start=1691
+  _globals['_SIMILARITEM']._serialized_end=1852
+  _globals['_EXPLANATION']._serialized_start=1855
+  _globals['_EXPLANATION']._serialized_end=2167
+  _globals['_INFOREQUEST']._serialized_start=2169
+  _globals['_INFOREQUEST']._serialized_end=2182
+  _globals['_INFORESPONSE']._serialized_start=2185
+  _globals['_INFORESPONSE']._serialized_end=2444
+  _globals['_SERVINGENCODER']._serialized_start=2446
+  _globals['_SERVINGENCODER']._serialized_end=2551
+  _globals['_GENERATIONINFO']._serialized_start=2554
+  _globals['_GENERATIONINFO']._serialized_end=2724
+  _globals['_LIMITS']._serialized_start=2727
+  _globals['_LIMITS']._serialized_end=2947
+  _globals['_RANKINGPOLICY']._serialized_start=2949
+  _globals['_RANKINGPOLICY']._serialized_end=3034
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=3037
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3288
 # @@protoc_insertion_point(module_scope)

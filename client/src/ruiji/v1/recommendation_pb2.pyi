@@ -20,6 +20,22 @@ class SimilarItemsRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class TargetingEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     ITEM_ID_FIELD_NUMBER: builtins.int
     PICTURE_FIELD_NUMBER: builtins.int
     EMBEDDING_FIELD_NUMBER: builtins.int
@@ -28,6 +44,9 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     EXPLAIN_FIELD_NUMBER: builtins.int
     ENCODER_ID_FIELD_NUMBER: builtins.int
     EMBED_IF_MISSING_FIELD_NUMBER: builtins.int
+    UNIT_ID_FIELD_NUMBER: builtins.int
+    TARGETING_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """An item of the catalogue. The fast path: its embedding is at hand."""
     page_size: builtins.int
@@ -42,6 +61,14 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     """Optional. If the query item has no embedding yet, make it now, within the deadline, instead of answering
     `FAILED_PRECONDITION`. Has no effect on other queries. False by default.
     """
+    unit_id: builtins.str
+    """Optional. Who asks: a user, a device or a session, 1 to 128 characters. The same unit gets the same variant of an
+    experiment each time; without it the request takes part in none. Hashed with a key before anything is kept.
+    """
+    variant: builtins.str
+    """Optional. "experiment/variant": answer by this variant, whoever asks, for checks. The experiment need not run, and
+    its target and traffic share do not matter. The answer is marked as forced.
+    """
     @property
     def picture(self) -> global___PictureQuery:
         """A picture, embedded on the spot."""
@@ -54,6 +81,12 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     def ranking(self) -> global___RankingOverrides:
         """Optional. What to do differently from the server's ranking policy."""
 
+    @property
+    def targeting(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """Optional. What an experiment may be aimed at, such as "platform": "ios"; at most 16 attributes, names of 1 to 64 and
+        values of 0 to 256 characters. Only read where there is a `unit_id`.
+        """
+
     def __init__(
         self,
         *,
@@ -65,9 +98,12 @@ class SimilarItemsRequest(google.protobuf.message.Message):
         explain: builtins.bool = ...,
         encoder_id: builtins.str = ...,
         embed_if_missing: builtins.bool = ...,
+        unit_id: builtins.str = ...,
+        targeting: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        variant: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_page_size", b"_page_size", "embedding", b"embedding", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embed_if_missing", b"embed_if_missing", "embedding", b"embedding", "encoder_id", b"encoder_id", "explain", b"explain", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embed_if_missing", b"embed_if_missing", "embedding", b"embedding", "encoder_id", b"encoder_id", "explain", b"explain", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking", "targeting", b"targeting", "unit_id", b"unit_id", "variant", b"variant"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_page_size", b"_page_size"]) -> typing.Literal["page_size"] | None: ...
     @typing.overload
@@ -211,12 +247,18 @@ class SimilarItemsResponse(google.protobuf.message.Message):
     ENCODER_ID_FIELD_NUMBER: builtins.int
     CATALOGUE_EXHAUSTED_FIELD_NUMBER: builtins.int
     EXPLANATION_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VARIANTS_FIELD_NUMBER: builtins.int
     generation_id: builtins.str
     """The generation that answered."""
     encoder_id: builtins.str
     """The encoder whose embeddings were compared."""
     catalogue_exhausted: builtins.bool
     """True if no further item of the catalogue satisfies the currency, the price band and the exclusions."""
+    request_id: builtins.str
+    """Names this answer for good: 32 hexadecimal digits, of which the first 12 are the time in milliseconds. Impressions,
+    taps and purchases that began with it refer to it. No two answers have the same, retries included.
+    """
     @property
     def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimilarItem]:
         """Best first; the query item is never among them."""
@@ -224,6 +266,10 @@ class SimilarItemsResponse(google.protobuf.message.Message):
     @property
     def explanation(self) -> global___Explanation:
         """Set if it was asked for."""
+
+    @property
+    def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___VariantAssignment]:
+        """The experiments that the request took part in, at most one of each layer; empty if it took part in none."""
 
     def __init__(
         self,
@@ -233,11 +279,39 @@ class SimilarItemsResponse(google.protobuf.message.Message):
         encoder_id: builtins.str = ...,
         catalogue_exhausted: builtins.bool = ...,
         explanation: global___Explanation | None = ...,
+        request_id: builtins.str = ...,
+        variants: collections.abc.Iterable[global___VariantAssignment] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["explanation", b"explanation"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["catalogue_exhausted", b"catalogue_exhausted", "encoder_id", b"encoder_id", "explanation", b"explanation", "generation_id", b"generation_id", "items", b"items"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["catalogue_exhausted", b"catalogue_exhausted", "encoder_id", b"encoder_id", "explanation", b"explanation", "generation_id", b"generation_id", "items", b"items", "request_id", b"request_id", "variants", b"variants"]) -> None: ...
 
 global___SimilarItemsResponse = SimilarItemsResponse
+
+@typing.final
+class VariantAssignment(google.protobuf.message.Message):
+    """The variant of an experiment by which an answer came about."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: builtins.int
+    VARIANT_FIELD_NUMBER: builtins.int
+    FORCED_FIELD_NUMBER: builtins.int
+    experiment: builtins.str
+    """The experiment's name."""
+    variant: builtins.str
+    """The variant's name."""
+    forced: builtins.bool
+    """True if the request asked for it by name: such answers are no part of the experiment's outcome."""
+    def __init__(
+        self,
+        *,
+        experiment: builtins.str = ...,
+        variant: builtins.str = ...,
+        forced: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["experiment", b"experiment", "forced", b"forced", "variant", b"variant"]) -> None: ...
+
+global___VariantAssignment = VariantAssignment
 
 @typing.final
 class SimilarItemsBatchRequest(google.protobuf.message.Message):

@@ -67,7 +67,8 @@ class RecommendationServiceServicer(object):
         Returns `FAILED_PRECONDITION` if the query item has no embedding yet, or never will have one (the reason says
         which), or if an embedding is of another encoder than the one that serves.
         Returns `INVALID_ARGUMENT`, naming the field, for a picture that cannot be read or is too large, an embedding of
-        the wrong length or not finite or zero, a page size or ranking value out of range, or an unknown currency.
+        the wrong length or not finite or zero, a page size or ranking value out of range, an unknown currency, a unit id
+        or targeting attribute that is too long, or a `variant` that no experiment has.
         Returns `UNAVAILABLE` if no generation is loaded yet; for a picture, also if Triton cannot be reached; for an
         item that the loaded generation lacks, also if the item store cannot be reached. Worth a retry.
         Returns `RESOURCE_EXHAUSTED` if the server has too many calls under way, or the message is larger than it takes.
@@ -79,7 +80,8 @@ class RecommendationServiceServicer(object):
 
     def SimilarItemsBatch(self, request, context):
         """Returns a page for each of many items, as `SimilarItems` by item id would; for offline users, who gain the cost of
-        a call for each. An item that cannot be a query has an error in its place and does not stop the others.
+        a call for each. An item that cannot be a query has an error in its place and does not stop the others. A batch
+        takes no part in experiments.
 
         Returns `INVALID_ARGUMENT`, naming the field, if the batch is empty or has more ids than `Info` allows, or for a
         page size or ranking value out of range.

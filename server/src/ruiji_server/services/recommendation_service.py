@@ -28,6 +28,7 @@ from ruiji_server.services.batch import answer_each
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import context_from, embedding_from, page_size_of, picture_fault, policy_of
 from ruiji_server.services.pages import explanation, rows_of
+from ruiji_server.services.request_ids import new_request_id
 from ruiji_server.services.serving import Serving, ServingGenerations
 from ruiji_server.services.wire import add_items
 from ruiji_server.store.catalogue import CatalogueStore
@@ -89,6 +90,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             encoder_id=manifest.encoder_id,
             catalogue_exhausted=page.exhausted,
             explanation=explanation(page, policy, subject.embed_us) if request.explain else None,
+            request_id=new_request_id(),
         )
         add_items(answer, page, serving.live)
         return answer

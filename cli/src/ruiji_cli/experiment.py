@@ -1,0 +1,12 @@
+"""`ruiji experiment`: variants of recommendations, shown to shares of the people who ask."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Compare variants of recommendations on live requests.")
+
+
+@app.callback()
+def experiment() -> None:
+    """Compare variants of recommendations on live requests."""
