@@ -666,6 +666,7 @@ class Limits(google.protobuf.message.Message):
     MAX_ITEM_ID_BYTES_FIELD_NUMBER: builtins.int
     MAX_EXCLUDED_ITEMS_FIELD_NUMBER: builtins.int
     MAX_BATCH_QUERIES_FIELD_NUMBER: builtins.int
+    MAX_BATCH_EVENTS_FIELD_NUMBER: builtins.int
     max_page_size: builtins.int
     """Largest `page_size`."""
     max_picture_bytes: builtins.int
@@ -682,6 +683,8 @@ class Limits(google.protobuf.message.Message):
     """Most `excluded_item_ids`."""
     max_batch_queries: builtins.int
     """Most `item_ids` of a `SimilarItemsBatch`."""
+    max_batch_events: builtins.int
+    """Most `events` of an `EventService.RecordEvents`."""
     def __init__(
         self,
         *,
@@ -693,8 +696,9 @@ class Limits(google.protobuf.message.Message):
         max_item_id_bytes: builtins.int = ...,
         max_excluded_items: builtins.int = ...,
         max_batch_queries: builtins.int = ...,
+        max_batch_events: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["max_batch_items", b"max_batch_items", "max_batch_queries", b"max_batch_queries", "max_excluded_items", b"max_excluded_items", "max_item_id_bytes", b"max_item_id_bytes", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_picture_pixels", b"max_picture_pixels"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["max_batch_events", b"max_batch_events", "max_batch_items", b"max_batch_items", "max_batch_queries", b"max_batch_queries", "max_excluded_items", b"max_excluded_items", "max_item_id_bytes", b"max_item_id_bytes", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_picture_pixels", b"max_picture_pixels"]) -> None: ...
 
 global___Limits = Limits
 
