@@ -138,6 +138,38 @@ class LiveColumns:
         """Return the category numbers of items, shape (rows,)."""
         return self._gather(rows, self.base.category_numbers, self._category_numbers)
 
+    def states(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the states of items, shape (rows,), `domain.items.ItemState`."""
+        return self._gather(rows, self.base.states, self._states)
+
+    def are_priced_in(self, rows: NDArray[np.int64], currency: str) -> NDArray[np.bool_]:
+        """Return which items have a currency, shape (rows,)."""
+        if currency not in self._currencies:
+            return np.zeros(len(rows), dtype=np.bool_)
+        number = self._currencies.index(currency)
+        changed = rows >= len(self.base)
+        priced_in = np.empty(len(rows), dtype=np.bool_)
+        priced_in[~changed] = self.base.currency_numbers[rows[~changed]] == number
+        priced_in[changed] = self._currency_numbers[rows[changed] - len(self.base)] == number
+        return priced_in
+
+    def cosines(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosines of items to a query, shape (rows,).
+
+        Args:
+            rows: of the generation or of changed items.
+            query: shape (dimensions,), float32, unit length.
+        """
+        changed = rows >= len(self.base)
+        cosines = np.empty(len(rows), dtype=np.float32)
+        cosines[~changed] = self.base.embeddings.take(rows[~changed], axis=0) @ query
+        cosines[changed] = self.changed_cosines(rows[changed], query)
+        return cosines
+
+    def changed_rows(self) -> NDArray[np.int64]:
+        """Return the rows of all changed items, sold ones included, ascending."""
+        return np.array(sorted(self._slot_of.values()), dtype=np.int64) + len(self.base)
+
     def changed_rows_on_sale(self, currency: str | None, low_minor: int, high_minor: int) -> NDArray[np.int64]:
         """Return the rows of changed items on sale in a currency with a price between two amounts, both included.
 

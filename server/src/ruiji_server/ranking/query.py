@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,10 @@ class Query:
     """Other rows not to recommend, each once."""
     explain: bool = False
     """Whether the trace should say what takes a look at the whole band."""
+    explain_dropped: int = 0
+    """How many of the nearest items that are not on the page are to be explained."""
+    explained_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Rows to explain in any case, each once."""
 
     @property
     def eligible_currency(self) -> str | None:
@@ -53,6 +58,37 @@ class Query:
         if self.row is None or self.row in self.excluded_rows:
             return self.excluded_rows
         return np.concatenate((self.excluded_rows, np.array([self.row], dtype=np.int64)))
+
+
+class DropReason(StrEnum):
+    """Why an item is not on a page, in the order in which that is decided."""
+
+    QUERY_ITEM = "query_item"
+    NOT_ON_SALE = "not_on_sale"
+    OTHER_CURRENCY = "other_currency"
+    OUTSIDE_PRICE_BAND = "outside_price_band"
+    EXCLUDED = "excluded"
+    NOT_REACHED = "not_reached"
+    """Eligible, but the search stopped before it or, being approximate, missed it."""
+    BEYOND_CANDIDATES = "beyond_candidates"
+    """Eligible, but the policy's number of candidates was full of nearer ones."""
+    OUTRANKED = "outranked"
+    """A candidate whose score was too low for the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An item that is not on the page, and why."""
+
+    row: int
+    reason: DropReason
+    cosine: float
+    score: float
+    """What it would have been ordered by."""
+    price_ratio: float | None
+    """None if the two prices have no ratio."""
+    category_similarity: float | None
+    """None if the query has no category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +124,5 @@ class Page:
     exhausted: bool
     """No other item is eligible."""
     trace: Trace
+    dropped: tuple[Dropped, ...] = ()
+    """Nearest first, where the query asks for them."""

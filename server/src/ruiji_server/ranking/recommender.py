@@ -15,6 +15,7 @@ from ruiji_server.columns.live import LiveColumns
 from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.ranking.candidates import Candidates, CandidateSearch, NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
+from ruiji_server.ranking.dropped import explain_dropped
 from ruiji_server.ranking.query import Page, Query, Trace
 
 
@@ -30,6 +31,7 @@ class Recommender:
             table: neighbours of the generation's rows, where they were worked out.
         """
         self._live = live
+        self._index = index
         self._search = CandidateSearch(live, index, table)
         self._categories = CategoryTree(live.category_paths)
 
@@ -61,6 +63,7 @@ class Recommender:
                 search_us=(searched_ns - started_ns) // 1_000,
                 rank_us=(ranked_ns - searched_ns) // 1_000,
             ),
+            dropped=explain_dropped(query, found, rows, self._live, self._index, self._tree()),
         )
 
     def _order(
