@@ -13,6 +13,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from ruiji_events.errors import RuijiEventsError
+
 KEY_BYTES: Final = 32
 """Length of a key that is made here."""
 _MIN_KEY_BYTES: Final = 16
@@ -20,7 +22,7 @@ _MAX_KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
 _HASH_BYTES: Final = 16
 
 
-class UnitKeyError(Exception):
+class UnitKeyError(RuijiEventsError):
     """A key that cannot be used; the message says what to do."""
 
 
