@@ -85,5 +85,6 @@ class EventQueries:
         if paths:
             listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             # What an older release wrote lacks columns: they come from the empty table, as nulls.
-            columns += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
+            options = "union_by_name = true, hive_partitioning = false"
+            columns += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
         self.connection.execute(f"CREATE VIEW {table} AS {columns}")
