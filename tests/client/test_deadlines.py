@@ -20,6 +20,9 @@ DEADLINES = Deadlines(
     upsert_items_s=400,
     delete_items_s=500,
     get_item_s=600,
+    search_items_s=700,
+    list_categories_s=800,
+    status_s=900,
 )
 
 
@@ -33,6 +36,9 @@ DEADLINES = Deadlines(
         ("UpsertItems", lambda client, **kw: client.upsert_items([ITEM], **kw), 400),
         ("DeleteItems", lambda client, **kw: client.delete_items(["a"], **kw), 500),
         ("GetItem", lambda client, **kw: client.get_item("a", **kw), 600),
+        ("SearchItems", lambda client, **kw: client.search_items("red", **kw), 700),
+        ("ListCategories", lambda client, **kw: client.list_categories(**kw), 800),
+        ("Status", lambda client, **kw: client.status(**kw), 900),
     ],
 )
 def test_a_call_has_the_deadline_of_its_kind_unless_it_brings_its_own(

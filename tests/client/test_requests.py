@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
+from ruiji.v1 import catalog_pb2
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_client import Item, Price, RuijiClient
 
@@ -29,6 +30,8 @@ def test_a_query_carries_everything_that_was_said(client: RuijiClient, server: R
         unit_id="user-7",
         targeting={"platform": "ios"},
         variant="band/wide",
+        explain_dropped=5,
+        explain_item_ids=["c"],
     )
     [call] = server.calls("SimilarItems")
     context = pb.QueryContext(price=Price(amount_minor=1200, currency_code="JPY"), category_path=["Fashion", "Shoes"])
@@ -43,6 +46,8 @@ def test_a_query_carries_everything_that_was_said(client: RuijiClient, server: R
         unit_id="user-7",
         targeting={"platform": "ios"},
         variant="band/wide",
+        explain_dropped=5,
+        explain_item_ids=["c"],
     )
 
 
@@ -53,6 +58,19 @@ def test_embedding_on_the_spot_is_asked_for_by_item_alone(client: RuijiClient, s
     assert call.request == pb.SimilarItemsRequest(item_id="a", ranking=pb.RankingOverrides(), embed_if_missing=True)
     with pytest.raises(ValueError, match="item_id"):
         client.similar_items(picture=PICTURE, embed_if_missing=True)
+
+
+def test_what_is_not_on_a_page_is_explained_only_with_an_explanation(client: RuijiClient) -> None:
+    for wanted in ({"explain_dropped": 5}, {"explain_item_ids": iter(["a"])}):
+        with pytest.raises(ValueError, match="explain=True"):
+            client.similar_items(item_id="a", **wanted)  # type: ignore[arg-type]  # one of several
+
+
+def test_a_search_carries_everything_that_was_said(client: RuijiClient, server: ReferenceServer) -> None:
+    further: Any = {"category_prefix": ["Fashion"], "item_id_prefix": "a-", "page_size": 3, "page_token": "YQ"}
+    client.search_items("red shoe", **further)
+    [call] = server.calls("SearchItems")
+    assert call.request == catalog_pb2.SearchItemsRequest(text="red shoe", **further)
 
 
 def test_targeting_without_a_unit_is_a_mistake(client: RuijiClient) -> None:

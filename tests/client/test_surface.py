@@ -6,12 +6,13 @@ import inspect
 
 import pytest
 import ruiji_client
-from ruiji.v1 import catalog_pb2, recommendation_pb2
+from ruiji.v1 import catalog_pb2, operations_pb2, recommendation_pb2
 from ruiji_client import AsyncRuijiClient, RuijiClient
 
 SERVICES = [
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"],
     catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
 ]
 
 
@@ -26,20 +27,25 @@ def public_methods(client: type) -> set[str]:
 def test_the_public_names_change_only_on_purpose() -> None:
     assert ruiji_client.__all__ == [
         "AsyncRuijiClient",
+        "Category",
         "ClientSettings",
         "Connection",
         "DeadlineExceededError",
         "Deadlines",
         "DeleteItemsResponse",
+        "DroppedItem",
         "EmbeddingStatus",
+        "EncoderStatus",
         "ErrorDetail",
         "FailedPreconditionError",
+        "FoundItem",
         "GetItemResponse",
         "InfoResponse",
         "InternalError",
         "InvalidArgumentError",
         "Item",
         "ItemState",
+        "ListCategoriesResponse",
         "NotFoundError",
         "PermissionDeniedError",
         "Price",
@@ -47,10 +53,12 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "Retries",
         "RuijiClient",
         "RuijiClientError",
+        "SearchItemsResponse",
         "SimilarItem",
         "SimilarItemsBatchResponse",
         "SimilarItemsOutcome",
         "SimilarItemsResponse",
+        "StatusResponse",
         "Tls",
         "UnauthenticatedError",
         "UnavailableError",

@@ -22,7 +22,7 @@ import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 from ruiji.v1 import catalog_pb2 as catalog
-from ruiji.v1 import catalog_pb2_grpc, common_pb2, recommendation_pb2_grpc
+from ruiji.v1 import catalog_pb2_grpc, common_pb2, operations_pb2, operations_pb2_grpc, recommendation_pb2_grpc
 from ruiji.v1 import recommendation_pb2 as recommendation
 
 ENCODER_ID = "enc-00000000000000aa"
@@ -105,6 +105,7 @@ def reference_server(
         items: dict[str, catalog.Item] = {}
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(_Recommendation(running, items), server)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(_Catalog(running, items), server)
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(_Operations(running, items), server)
         if credentials is None:
             running.port = server.add_insecure_port(f"127.0.0.1:{port}")
         else:
@@ -290,6 +291,43 @@ class _Catalog(catalog_pb2_grpc.CatalogServiceServicer):
             answer.item.ClearField("picture_content")
         return answer
 
+    def SearchItems(  # noqa: N802
+        self, request: catalog.SearchItemsRequest, context: grpc.ServicerContext
+    ) -> catalog.SearchItemsResponse:
+        self._server.receive("SearchItems", request, context)
+        page_size = _page_size(request, context)
+        words = request.text.lower().split()
+        prefix = list(request.category_prefix)
+        found = [
+            catalog.FoundItem(item=item, picture_sha256=hashlib.sha256(item.picture_content).hexdigest())
+            for item_id, item in sorted(self._items.items())
+            if item_id > request.page_token
+            and all(word in item.title.lower() for word in words)
+            and list(item.category_path[: len(prefix)]) == prefix
+            and item_id.startswith(request.item_id_prefix)
+        ]
+        for hit in found:
+            hit.item.ClearField("picture_content")
+        more = found[page_size - 1].item.item_id if len(found) > page_size else ""
+        return catalog.SearchItemsResponse(items=found[:page_size], next_page_token=more)
+
+    def ListCategories(  # noqa: N802
+        self, request: catalog.ListCategoriesRequest, context: grpc.ServicerContext
+    ) -> catalog.ListCategoriesResponse:
+        self._server.receive("ListCategories", request, context)
+        path = list(request.category_path)
+        inside = [list(item.category_path) for item in self._items.values()]
+        inside = [each for each in inside if each[: len(path)] == path]
+        children = sorted({tuple(each[: len(path) + 1]) for each in inside if len(each) > len(path)})
+
+        def category(prefix: Sequence[str]) -> catalog.Category:
+            count = sum(each[: len(prefix)] == list(prefix) for each in inside)
+            return catalog.Category(category_path=prefix, items=count, on_sale_items=count, embedded_items=count)
+
+        return catalog.ListCategoriesResponse(
+            category=category(path), children=map(category, children), encoder_id=ENCODER_ID
+        )
+
     def _upsert(self, item: catalog.Item) -> catalog.UpsertOutcome:
         kinds = catalog.UpsertOutcome
         if not item.HasField("price"):
@@ -305,8 +343,25 @@ class _Catalog(catalog_pb2_grpc.CatalogServiceServicer):
         return kinds(item_id=item.item_id, kind=kinds.KIND_UNCHANGED if old == kept else kinds.KIND_UPDATED)
 
 
+class _Operations(operations_pb2_grpc.OperationsServiceServicer):
+    def __init__(self, server: ReferenceServer, items: dict[str, catalog.Item]) -> None:
+        self._server = server
+        self._items = items
+
+    def Status(  # noqa: N802
+        self, request: operations_pb2.StatusRequest, context: grpc.ServicerContext
+    ) -> operations_pb2.StatusResponse:
+        self._server.receive("Status", request, context)
+        encoder = operations_pb2.EncoderStatus(
+            encoder_id=ENCODER_ID, state=operations_pb2.EncoderStatus.STATE_PROMOTED, request_share=1.0
+        )
+        encoder.generation.generation.generation_id = GENERATION_ID
+        return operations_pb2.StatusResponse(server_version="reference", items=len(self._items), encoders=[encoder])
+
+
 def _page_size(
-    request: recommendation.SimilarItemsRequest | recommendation.SimilarItemsBatchRequest, context: grpc.ServicerContext
+    request: recommendation.SimilarItemsRequest | recommendation.SimilarItemsBatchRequest | catalog.SearchItemsRequest,
+    context: grpc.ServicerContext,
 ) -> int:
     page_size = request.page_size if request.HasField("page_size") else 20
     if not 1 <= page_size <= 200:

@@ -12,16 +12,22 @@ messages, unchanged.
 """
 
 from ruiji.v1.catalog_pb2 import (
+    Category,
     DeleteItemsResponse,
     EmbeddingStatus,
+    FoundItem,
     GetItemResponse,
     Item,
     ItemState,
+    ListCategoriesResponse,
+    SearchItemsResponse,
     UpsertItemsResponse,
     UpsertOutcome,
 )
 from ruiji.v1.common_pb2 import ErrorDetail, Price
+from ruiji.v1.operations_pb2 import EncoderStatus, StatusResponse
 from ruiji.v1.recommendation_pb2 import (
+    DroppedItem,
     InfoResponse,
     SimilarItem,
     SimilarItemsBatchResponse,
@@ -47,20 +53,25 @@ from ruiji_client._settings import ClientSettings, Connection, Deadlines, Retrie
 
 __all__ = [
     "AsyncRuijiClient",
+    "Category",
     "ClientSettings",
     "Connection",
     "DeadlineExceededError",
     "Deadlines",
     "DeleteItemsResponse",
+    "DroppedItem",
     "EmbeddingStatus",
+    "EncoderStatus",
     "ErrorDetail",
     "FailedPreconditionError",
+    "FoundItem",
     "GetItemResponse",
     "InfoResponse",
     "InternalError",
     "InvalidArgumentError",
     "Item",
     "ItemState",
+    "ListCategoriesResponse",
     "NotFoundError",
     "PermissionDeniedError",
     "Price",
@@ -68,10 +79,12 @@ __all__ = [
     "Retries",
     "RuijiClient",
     "RuijiClientError",
+    "SearchItemsResponse",
     "SimilarItem",
     "SimilarItemsBatchResponse",
     "SimilarItemsOutcome",
     "SimilarItemsResponse",
+    "StatusResponse",
     "Tls",
     "UnauthenticatedError",
     "UnavailableError",

@@ -13,10 +13,14 @@ from ruiji.v1.catalog_pb2 import (
     GetItemRequest,
     GetItemResponse,
     Item,
+    ListCategoriesResponse,
+    SearchItemsResponse,
     UpsertItemsResponse,
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
+from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
+from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
 from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
@@ -24,6 +28,8 @@ from ruiji_client._channel import call_metadata, channel_credentials, channel_op
 from ruiji_client._errors import client_error
 from ruiji_client._requests import (
     delete_items_request,
+    list_categories_request,
+    search_items_request,
     similar_items_batch_request,
     similar_items_request,
     upsert_items_request,
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ruiji.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
+    from ruiji.v1.operations_pb2_grpc import OperationsServiceAsyncStub
     from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -63,6 +70,7 @@ class AsyncRuijiClient:
         # The generated stub serves both kinds of channel; only the types are told apart.
         self._recommendation = cast("RecommendationServiceAsyncStub", RecommendationServiceStub(self._channel))
         self._catalog = cast("CatalogServiceAsyncStub", CatalogServiceStub(self._channel))
+        self._operations = cast("OperationsServiceAsyncStub", OperationsServiceStub(self._channel))
 
     async def similar_items(
         self,
@@ -83,6 +91,8 @@ class AsyncRuijiClient:
         unit_id: str | None = None,
         targeting: Mapping[str, str] | None = None,
         variant: str | None = None,
+        explain_dropped: int = 0,
+        explain_item_ids: Iterable[str] = (),
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first; see `RuijiClient.similar_items`."""
@@ -103,6 +113,8 @@ class AsyncRuijiClient:
             unit_id=unit_id,
             targeting=targeting,
             variant=variant,
+            explain_dropped=explain_dropped,
+            explain_item_ids=explain_item_ids,
         )
         deadlines = self._settings.deadlines
         embeds = picture is not None or embed_if_missing
@@ -156,6 +168,39 @@ class AsyncRuijiClient:
         """Return an item, and for each encoder whether it is embedded and if not, why not."""
         request = GetItemRequest(item_id=item_id, include_picture=include_picture)
         return await self._call(self._catalog.GetItem, request, timeout_s, self._settings.deadlines.get_item_s)
+
+    async def search_items(
+        self,
+        text: str = "",
+        *,
+        category_prefix: Sequence[str] = (),
+        item_id_prefix: str = "",
+        page_size: int | None = None,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> SearchItemsResponse:
+        """Return items by the words of their titles, by category or by id; see `RuijiClient.search_items`."""
+        request = search_items_request(
+            text,
+            category_prefix=category_prefix,
+            item_id_prefix=item_id_prefix,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return await self._call(self._catalog.SearchItems, request, timeout_s, self._settings.deadlines.search_items_s)
+
+    async def list_categories(
+        self, category_path: Sequence[str] = (), *, encoder_id: str | None = None, timeout_s: float | None = None
+    ) -> ListCategoriesResponse:
+        """Return a category and those below it, with their coverage; see `RuijiClient.list_categories`."""
+        request = list_categories_request(category_path, encoder_id)
+        default_s = self._settings.deadlines.list_categories_s
+        return await self._call(self._catalog.ListCategories, request, timeout_s, default_s)
+
+    async def status(self, *, timeout_s: float | None = None) -> StatusResponse:
+        """Return how the installation is doing; see `RuijiClient.status`."""
+        default_s = self._settings.deadlines.status_s
+        return await self._call(self._operations.Status, StatusRequest(), timeout_s, default_s)
 
     async def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""

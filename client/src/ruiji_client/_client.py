@@ -11,10 +11,14 @@ from ruiji.v1.catalog_pb2 import (
     GetItemRequest,
     GetItemResponse,
     Item,
+    ListCategoriesResponse,
+    SearchItemsResponse,
     UpsertItemsResponse,
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
+from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
+from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
 from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
@@ -22,6 +26,8 @@ from ruiji_client._channel import call_metadata, channel_credentials, channel_op
 from ruiji_client._errors import client_error
 from ruiji_client._requests import (
     delete_items_request,
+    list_categories_request,
+    search_items_request,
     similar_items_batch_request,
     similar_items_request,
     upsert_items_request,
@@ -58,6 +64,7 @@ class RuijiClient:
             self._channel = grpc.secure_channel(self._settings.target, credentials, options)
         self._recommendation = RecommendationServiceStub(self._channel)
         self._catalog = CatalogServiceStub(self._channel)
+        self._operations = OperationsServiceStub(self._channel)
 
     def similar_items(
         self,
@@ -78,6 +85,8 @@ class RuijiClient:
         unit_id: str | None = None,
         targeting: Mapping[str, str] | None = None,
         variant: str | None = None,
+        explain_dropped: int = 0,
+        explain_item_ids: Iterable[str] = (),
         timeout_s: float | None = None,
     ) -> SimilarItemsResponse:
         """Return the items that look like the query, best first.
@@ -102,6 +111,8 @@ class RuijiClient:
                 None takes part in none.
             targeting: what experiments may be aimed at, such as {"platform": "ios"}; only with unit_id.
             variant: "experiment/variant" to answer by, for checks.
+            explain_dropped: how many of the nearest items that are not on the page to explain; only with explain.
+            explain_item_ids: items whose absence from the page is to be explained in any case; only with explain.
             timeout_s: None takes `Deadlines.similar_items_s`, or `similar_items_by_picture_s` for a picture and with
                 embed_if_missing.
 
@@ -125,6 +136,8 @@ class RuijiClient:
             unit_id=unit_id,
             targeting=targeting,
             variant=variant,
+            explain_dropped=explain_dropped,
+            explain_item_ids=explain_item_ids,
         )
         deadlines = self._settings.deadlines
         embeds = picture is not None or embed_if_missing
@@ -196,6 +209,56 @@ class RuijiClient:
         """Return an item, and for each encoder whether it is embedded and if not, why not."""
         request = GetItemRequest(item_id=item_id, include_picture=include_picture)
         return self._call(self._catalog.GetItem, request, timeout_s, self._settings.deadlines.get_item_s)
+
+    def search_items(
+        self,
+        text: str = "",
+        *,
+        category_prefix: Sequence[str] = (),
+        item_id_prefix: str = "",
+        page_size: int | None = None,
+        page_token: str = "",
+        timeout_s: float | None = None,
+    ) -> SearchItemsResponse:
+        """Return the next items that are looked for, in the order of their ids.
+
+        A page may be short or empty though there is more: look on while the answer has a `next_page_token`.
+
+        Args:
+            text: words that stand in the title, all of them.
+            category_prefix: the beginning of the category path, in whole names.
+            item_id_prefix: the beginning of the item id.
+            page_size: how many items to return; None takes the server's default of 20.
+            page_token: `next_page_token` of the answer before; the rest of the call is to be the same.
+            timeout_s: None takes `Deadlines.search_items_s`.
+        """
+        request = search_items_request(
+            text,
+            category_prefix=category_prefix,
+            item_id_prefix=item_id_prefix,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return self._call(self._catalog.SearchItems, request, timeout_s, self._settings.deadlines.search_items_s)
+
+    def list_categories(
+        self, category_path: Sequence[str] = (), *, encoder_id: str | None = None, timeout_s: float | None = None
+    ) -> ListCategoriesResponse:
+        """Return a category and those directly below it, with their items and how many of them are embedded.
+
+        Args:
+            category_path: names from the root; empty for the whole catalogue and its roots.
+            encoder_id: whose embeddings count; None takes the promoted encoder's.
+            timeout_s: None takes `Deadlines.list_categories_s`.
+        """
+        request = list_categories_request(category_path, encoder_id)
+        default_s = self._settings.deadlines.list_categories_s
+        return self._call(self._catalog.ListCategories, request, timeout_s, default_s)
+
+    def status(self, *, timeout_s: float | None = None) -> StatusResponse:
+        """Return what serves, how far it follows the catalogue, and what waits to be embedded."""
+        default_s = self._settings.deadlines.status_s
+        return self._call(self._operations.Status, StatusRequest(), timeout_s, default_s)
 
     def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""

@@ -9,7 +9,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from ruiji.v1.catalog_pb2 import DeleteItemsRequest, Item, UpsertItemsRequest
+from ruiji.v1.catalog_pb2 import (
+    DeleteItemsRequest,
+    Item,
+    ListCategoriesRequest,
+    SearchItemsRequest,
+    UpsertItemsRequest,
+)
 from ruiji.v1.common_pb2 import Price
 from ruiji.v1.recommendation_pb2 import (
     QueryContext,
@@ -37,6 +43,8 @@ def similar_items_request(
     unit_id: str | None,
     targeting: Mapping[str, str] | None,
     variant: str | None,
+    explain_dropped: int,
+    explain_item_ids: Iterable[str],
 ) -> SimilarItemsRequest:
     """Build the request; see `RuijiClient.similar_items` for the arguments.
 
@@ -54,6 +62,10 @@ def similar_items_request(
         raise ValueError("targeting needs a unit_id; without one a request takes part in no experiment")
     _refuse_one_string("category_path", category_path)
     _refuse_one_string("excluded_item_ids", excluded_item_ids)
+    _refuse_one_string("explain_item_ids", explain_item_ids)
+    explain_item_ids = list(explain_item_ids)
+    if not explain and (explain_dropped or explain_item_ids):
+        raise ValueError("explain_dropped and explain_item_ids need explain=True")
     request = SimilarItemsRequest(
         page_size=page_size,
         ranking=RankingOverrides(
@@ -69,6 +81,8 @@ def similar_items_request(
         unit_id=unit_id or "",
         targeting=targeting,
         variant=variant or "",
+        explain_dropped=explain_dropped,
+        explain_item_ids=explain_item_ids,
     )
     if item_id is not None:
         if price is not None or category_path:
@@ -130,6 +144,39 @@ def delete_items_request(item_ids: Iterable[str]) -> DeleteItemsRequest:
     """
     _refuse_one_string("item_ids", item_ids)
     return DeleteItemsRequest(item_ids=item_ids)
+
+
+def search_items_request(
+    text: str,
+    *,
+    category_prefix: Sequence[str],
+    item_id_prefix: str,
+    page_size: int | None,
+    page_token: str,
+) -> SearchItemsRequest:
+    """Build the request; see `RuijiClient.search_items` for the arguments.
+
+    Raises:
+        TypeError: one string where a list of strings is meant.
+    """
+    _refuse_one_string("category_prefix", category_prefix)
+    return SearchItemsRequest(
+        text=text,
+        category_prefix=category_prefix,
+        item_id_prefix=item_id_prefix,
+        page_size=page_size,
+        page_token=page_token,
+    )
+
+
+def list_categories_request(category_path: Sequence[str], encoder_id: str | None) -> ListCategoriesRequest:
+    """Build the request.
+
+    Raises:
+        TypeError: one string where a list of strings is meant.
+    """
+    _refuse_one_string("category_path", category_path)
+    return ListCategoriesRequest(category_path=category_path, encoder_id=encoder_id or "")
 
 
 def _refuse_one_string(name: str, value: Iterable[str]) -> None:

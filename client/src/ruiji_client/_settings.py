@@ -25,6 +25,12 @@ class Deadlines:
     """`delete_items`, in seconds."""
     get_item_s: float = 10.0
     """`get_item`, in seconds. The answer may carry a picture of 20 MB."""
+    search_items_s: float = 10.0
+    """`search_items`, in seconds. Tens of thousands of titles are looked at."""
+    list_categories_s: float = 60.0
+    """`list_categories`, in seconds. Every item of the catalogue may have to be counted."""
+    status_s: float = 60.0
+    """`status`, in seconds. Items and tasks are counted."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):

@@ -376,3 +376,199 @@ class EmbeddingStatus(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["attempts", b"attempts", "encoder_id", b"encoder_id", "error", b"error", "stage", b"stage"]) -> None: ...
 
 global___EmbeddingStatus = EmbeddingStatus
+
+@typing.final
+class SearchItemsRequest(google.protobuf.message.Message):
+    """What to look for. All that is given must hold; nothing at all means the whole catalogue."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    CATEGORY_PREFIX_FIELD_NUMBER: builtins.int
+    ITEM_ID_PREFIX_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """Optional. Words that stand somewhere in the title, all of them, separated by spaces; at most 200 characters. A to Z
+    match in either case; whether other letters do depends on the store.
+    """
+    item_id_prefix: builtins.str
+    """Optional. The beginning of the item id; at most 128 bytes. Unlike the others it is found without looking at every
+    item.
+    """
+    page_size: builtins.int
+    """Optional. How many items to return, 1 to 200; 20 by default."""
+    page_token: builtins.str
+    """Optional. `next_page_token` of the answer before, to go on from there; the rest of the request is to be the same."""
+    @property
+    def category_prefix(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. The beginning of the category path, in whole names."""
+
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        category_prefix: collections.abc.Iterable[builtins.str] | None = ...,
+        item_id_prefix: builtins.str = ...,
+        page_size: builtins.int | None = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_page_size", b"_page_size", "page_size", b"page_size"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "category_prefix", b"category_prefix", "item_id_prefix", b"item_id_prefix", "page_size", b"page_size", "page_token", b"page_token", "text", b"text"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_page_size", b"_page_size"]) -> typing.Literal["page_size"] | None: ...
+
+global___SearchItemsRequest = SearchItemsRequest
+
+@typing.final
+class SearchItemsResponse(google.protobuf.message.Message):
+    """Some of the items that were looked for."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Where to go on; empty if everything was looked at."""
+    @property
+    def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___FoundItem]:
+        """In the order of their ids."""
+
+    def __init__(
+        self,
+        *,
+        items: collections.abc.Iterable[global___FoundItem] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["items", b"items", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___SearchItemsResponse = SearchItemsResponse
+
+@typing.final
+class FoundItem(google.protobuf.message.Message):
+    """An item as a list shows it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ITEM_FIELD_NUMBER: builtins.int
+    PICTURE_SHA256_FIELD_NUMBER: builtins.int
+    picture_sha256: builtins.str
+    """SHA-256 of the picture's bytes, or of its URI where the picture lies elsewhere; hexadecimal."""
+    @property
+    def item(self) -> global___Item:
+        """The item, never with `picture_content`."""
+
+    def __init__(
+        self,
+        *,
+        item: global___Item | None = ...,
+        picture_sha256: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["item", b"item"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["item", b"item", "picture_sha256", b"picture_sha256"]) -> None: ...
+
+global___FoundItem = FoundItem
+
+@typing.final
+class ListCategoriesRequest(google.protobuf.message.Message):
+    """Names a category."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CATEGORY_PATH_FIELD_NUMBER: builtins.int
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    encoder_id: builtins.str
+    """Optional. The encoder whose embeddings count; the promoted one by default."""
+    @property
+    def category_path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional. Names from the root to the category whose children are wanted; empty for the roots."""
+
+    def __init__(
+        self,
+        *,
+        category_path: collections.abc.Iterable[builtins.str] | None = ...,
+        encoder_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["category_path", b"category_path", "encoder_id", b"encoder_id"]) -> None: ...
+
+global___ListCategoriesRequest = ListCategoriesRequest
+
+@typing.final
+class ListCategoriesResponse(google.protobuf.message.Message):
+    """A category and those directly below it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
+    ENCODER_ID_FIELD_NUMBER: builtins.int
+    COUNTED_AT_FIELD_NUMBER: builtins.int
+    encoder_id: builtins.str
+    """The encoder whose embeddings were counted. Empty if there is none yet; every item then waits."""
+    @property
+    def category(self) -> global___Category:
+        """The category that was asked for. One that has no items counts nothing."""
+
+    @property
+    def children(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Category]:
+        """Those directly below it that have items, by name."""
+
+    @property
+    def counted_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was counted."""
+
+    def __init__(
+        self,
+        *,
+        category: global___Category | None = ...,
+        children: collections.abc.Iterable[global___Category] | None = ...,
+        encoder_id: builtins.str = ...,
+        counted_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["category", b"category", "counted_at", b"counted_at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["category", b"category", "children", b"children", "counted_at", b"counted_at", "encoder_id", b"encoder_id"]) -> None: ...
+
+global___ListCategoriesResponse = ListCategoriesResponse
+
+@typing.final
+class Category(google.protobuf.message.Message):
+    """A node of the category tree, with all that is in it and below it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CATEGORY_PATH_FIELD_NUMBER: builtins.int
+    ITEMS_FIELD_NUMBER: builtins.int
+    ON_SALE_ITEMS_FIELD_NUMBER: builtins.int
+    EMBEDDED_ITEMS_FIELD_NUMBER: builtins.int
+    WAITING_ITEMS_FIELD_NUMBER: builtins.int
+    GIVEN_UP_ITEMS_FIELD_NUMBER: builtins.int
+    CHILDREN_FIELD_NUMBER: builtins.int
+    items: builtins.int
+    """Items, sold ones included."""
+    on_sale_items: builtins.int
+    """Of these, items on sale."""
+    embedded_items: builtins.int
+    """Items whose present picture is embedded: divided by `items`, the category's coverage."""
+    waiting_items: builtins.int
+    """Items whose present picture waits for a worker."""
+    given_up_items: builtins.int
+    """Items whose present picture was given up."""
+    children: builtins.int
+    """Categories directly below it."""
+    @property
+    def category_path(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Names from the root to it; empty for the whole catalogue."""
+
+    def __init__(
+        self,
+        *,
+        category_path: collections.abc.Iterable[builtins.str] | None = ...,
+        items: builtins.int = ...,
+        on_sale_items: builtins.int = ...,
+        embedded_items: builtins.int = ...,
+        waiting_items: builtins.int = ...,
+        given_up_items: builtins.int = ...,
+        children: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["category_path", b"category_path", "children", b"children", "embedded_items", b"embedded_items", "given_up_items", b"given_up_items", "items", b"items", "on_sale_items", b"on_sale_items", "waiting_items", b"waiting_items"]) -> None: ...
+
+global___Category = Category

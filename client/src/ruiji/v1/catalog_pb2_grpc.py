@@ -50,6 +50,16 @@ class CatalogServiceStub(object):
                 request_serializer=ruiji_dot_v1_dot_catalog__pb2.GetItemRequest.SerializeToString,
                 response_deserializer=ruiji_dot_v1_dot_catalog__pb2.GetItemResponse.FromString,
                 _registered_method=True)
+        self.SearchItems = channel.unary_unary(
+                '/ruiji.v1.CatalogService/SearchItems',
+                request_serializer=ruiji_dot_v1_dot_catalog__pb2.SearchItemsRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_catalog__pb2.SearchItemsResponse.FromString,
+                _registered_method=True)
+        self.ListCategories = channel.unary_unary(
+                '/ruiji.v1.CatalogService/ListCategories',
+                request_serializer=ruiji_dot_v1_dot_catalog__pb2.ListCategoriesRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_catalog__pb2.ListCategoriesResponse.FromString,
+                _registered_method=True)
 
 
 class CatalogServiceServicer(object):
@@ -93,6 +103,33 @@ class CatalogServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchItems(self, request, context):
+        """Finds items by words of their titles, by category and by the beginning of their ids; for people who look around.
+
+        There is no index over titles: a call looks at no more than 50,000 items and returns a token to go on with. So a
+        page may be short, or empty, though there is more; only a missing token means the end. Safe to retry.
+
+        Returns `INVALID_ARGUMENT`, naming the field, for a text, category, id or page size out of range, or a token that
+        this call did not give.
+        Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCategories(self, request, context):
+        """Returns the categories directly below one, with their items and how many of them are embedded. Counting reads
+        every item, about a second for a million, so what was counted up to 30 seconds ago is returned again. Safe to
+        retry.
+
+        Returns `INVALID_ARGUMENT`, naming the field, for a category path out of range.
+        Returns `FAILED_PRECONDITION` if the encoder that was asked for embeds nothing.
+        Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +147,16 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.GetItem,
                     request_deserializer=ruiji_dot_v1_dot_catalog__pb2.GetItemRequest.FromString,
                     response_serializer=ruiji_dot_v1_dot_catalog__pb2.GetItemResponse.SerializeToString,
+            ),
+            'SearchItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchItems,
+                    request_deserializer=ruiji_dot_v1_dot_catalog__pb2.SearchItemsRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_catalog__pb2.SearchItemsResponse.SerializeToString,
+            ),
+            'ListCategories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCategories,
+                    request_deserializer=ruiji_dot_v1_dot_catalog__pb2.ListCategoriesRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_catalog__pb2.ListCategoriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -194,6 +241,60 @@ class CatalogService(object):
             '/ruiji.v1.CatalogService/GetItem',
             ruiji_dot_v1_dot_catalog__pb2.GetItemRequest.SerializeToString,
             ruiji_dot_v1_dot_catalog__pb2.GetItemResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.CatalogService/SearchItems',
+            ruiji_dot_v1_dot_catalog__pb2.SearchItemsRequest.SerializeToString,
+            ruiji_dot_v1_dot_catalog__pb2.SearchItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCategories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.CatalogService/ListCategories',
+            ruiji_dot_v1_dot_catalog__pb2.ListCategoriesRequest.SerializeToString,
+            ruiji_dot_v1_dot_catalog__pb2.ListCategoriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,33 @@ class CatalogServiceStub:
     Returns `UNAVAILABLE` if the item store cannot be reached; worth a retry.
     """
 
+    SearchItems: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.catalog_pb2.SearchItemsRequest,
+        ruiji.v1.catalog_pb2.SearchItemsResponse,
+    ]
+    """Finds items by words of their titles, by category and by the beginning of their ids; for people who look around.
+
+    There is no index over titles: a call looks at no more than 50,000 items and returns a token to go on with. So a
+    page may be short, or empty, though there is more; only a missing token means the end. Safe to retry.
+
+    Returns `INVALID_ARGUMENT`, naming the field, for a text, category, id or page size out of range, or a token that
+    this call did not give.
+    Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+    """
+
+    ListCategories: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.catalog_pb2.ListCategoriesRequest,
+        ruiji.v1.catalog_pb2.ListCategoriesResponse,
+    ]
+    """Returns the categories directly below one, with their items and how many of them are embedded. Counting reads
+    every item, about a second for a million, so what was counted up to 30 seconds ago is returned again. Safe to
+    retry.
+
+    Returns `INVALID_ARGUMENT`, naming the field, for a category path out of range.
+    Returns `FAILED_PRECONDITION` if the encoder that was asked for embeds nothing.
+    Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+    """
+
 class CatalogServiceAsyncStub:
     """Keeps the listings. An answer is given after the change is durable, never before."""
 
@@ -96,6 +123,33 @@ class CatalogServiceAsyncStub:
     Returns `NOT_FOUND` if there is no such item, or it was deleted.
     Returns `INVALID_ARGUMENT` if the id is empty or too long.
     Returns `UNAVAILABLE` if the item store cannot be reached; worth a retry.
+    """
+
+    SearchItems: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.catalog_pb2.SearchItemsRequest,
+        ruiji.v1.catalog_pb2.SearchItemsResponse,
+    ]
+    """Finds items by words of their titles, by category and by the beginning of their ids; for people who look around.
+
+    There is no index over titles: a call looks at no more than 50,000 items and returns a token to go on with. So a
+    page may be short, or empty, though there is more; only a missing token means the end. Safe to retry.
+
+    Returns `INVALID_ARGUMENT`, naming the field, for a text, category, id or page size out of range, or a token that
+    this call did not give.
+    Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+    """
+
+    ListCategories: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.catalog_pb2.ListCategoriesRequest,
+        ruiji.v1.catalog_pb2.ListCategoriesResponse,
+    ]
+    """Returns the categories directly below one, with their items and how many of them are embedded. Counting reads
+    every item, about a second for a million, so what was counted up to 30 seconds ago is returned again. Safe to
+    retry.
+
+    Returns `INVALID_ARGUMENT`, naming the field, for a category path out of range.
+    Returns `FAILED_PRECONDITION` if the encoder that was asked for embeds nothing.
+    Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
     """
 
 class CatalogServiceServicer(metaclass=abc.ABCMeta):
@@ -142,6 +196,37 @@ class CatalogServiceServicer(metaclass=abc.ABCMeta):
         Returns `NOT_FOUND` if there is no such item, or it was deleted.
         Returns `INVALID_ARGUMENT` if the id is empty or too long.
         Returns `UNAVAILABLE` if the item store cannot be reached; worth a retry.
+        """
+
+    @abc.abstractmethod
+    def SearchItems(
+        self,
+        request: ruiji.v1.catalog_pb2.SearchItemsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.catalog_pb2.SearchItemsResponse, collections.abc.Awaitable[ruiji.v1.catalog_pb2.SearchItemsResponse]]:
+        """Finds items by words of their titles, by category and by the beginning of their ids; for people who look around.
+
+        There is no index over titles: a call looks at no more than 50,000 items and returns a token to go on with. So a
+        page may be short, or empty, though there is more; only a missing token means the end. Safe to retry.
+
+        Returns `INVALID_ARGUMENT`, naming the field, for a text, category, id or page size out of range, or a token that
+        this call did not give.
+        Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
+        """
+
+    @abc.abstractmethod
+    def ListCategories(
+        self,
+        request: ruiji.v1.catalog_pb2.ListCategoriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.catalog_pb2.ListCategoriesResponse, collections.abc.Awaitable[ruiji.v1.catalog_pb2.ListCategoriesResponse]]:
+        """Returns the categories directly below one, with their items and how many of them are embedded. Counting reads
+        every item, about a second for a million, so what was counted up to 30 seconds ago is returned again. Safe to
+        retry.
+
+        Returns `INVALID_ARGUMENT`, naming the field, for a category path out of range.
+        Returns `FAILED_PRECONDITION` if the encoder that was asked for embeds nothing.
+        Returns `UNAVAILABLE` if the item store cannot be reached or is busy; worth a retry.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

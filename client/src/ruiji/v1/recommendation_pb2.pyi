@@ -7,10 +7,17 @@ import builtins
 import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
 import ruiji.v1.common_pb2
+import sys
 import typing
+
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
 
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
@@ -47,6 +54,8 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     UNIT_ID_FIELD_NUMBER: builtins.int
     TARGETING_FIELD_NUMBER: builtins.int
     VARIANT_FIELD_NUMBER: builtins.int
+    EXPLAIN_DROPPED_FIELD_NUMBER: builtins.int
+    EXPLAIN_ITEM_IDS_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """An item of the catalogue. The fast path: its embedding is at hand."""
     page_size: builtins.int
@@ -69,6 +78,10 @@ class SimilarItemsRequest(google.protobuf.message.Message):
     """Optional. "experiment/variant": answer by this variant, whoever asks, for checks. The experiment need not run, and
     its target and traffic share do not matter. The answer is marked as forced.
     """
+    explain_dropped: builtins.int
+    """Optional, only with `explain`. How many of the nearest items that are not on the page to explain, at most 200; none
+    by default. Costs a search of its own.
+    """
     @property
     def picture(self) -> global___PictureQuery:
         """A picture, embedded on the spot."""
@@ -87,6 +100,10 @@ class SimilarItemsRequest(google.protobuf.message.Message):
         values of 0 to 256 characters. Only read where there is a `unit_id`.
         """
 
+    @property
+    def explain_item_ids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Optional, only with `explain`. Items to explain in any case, if they are not on the page; at most 200."""
+
     def __init__(
         self,
         *,
@@ -101,9 +118,11 @@ class SimilarItemsRequest(google.protobuf.message.Message):
         unit_id: builtins.str = ...,
         targeting: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         variant: builtins.str = ...,
+        explain_dropped: builtins.int = ...,
+        explain_item_ids: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_page_size", b"_page_size", "embedding", b"embedding", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embed_if_missing", b"embed_if_missing", "embedding", b"embedding", "encoder_id", b"encoder_id", "explain", b"explain", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking", "targeting", b"targeting", "unit_id", b"unit_id", "variant", b"variant"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_page_size", b"_page_size", "embed_if_missing", b"embed_if_missing", "embedding", b"embedding", "encoder_id", b"encoder_id", "explain", b"explain", "explain_dropped", b"explain_dropped", "explain_item_ids", b"explain_item_ids", "item_id", b"item_id", "page_size", b"page_size", "picture", b"picture", "query", b"query", "ranking", b"ranking", "targeting", b"targeting", "unit_id", b"unit_id", "variant", b"variant"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_page_size", b"_page_size"]) -> typing.Literal["page_size"] | None: ...
     @typing.overload
@@ -472,6 +491,7 @@ class Explanation(google.protobuf.message.Message):
     SEARCH_US_FIELD_NUMBER: builtins.int
     RANK_US_FIELD_NUMBER: builtins.int
     NEIGHBOUR_TABLE_FIELD_NUMBER: builtins.int
+    DROPPED_FIELD_NUMBER: builtins.int
     max_price_ratio: builtins.float
     """The price band that was applied; infinity if there was none."""
     category_weight: builtins.float
@@ -498,6 +518,10 @@ class Explanation(google.protobuf.message.Message):
     """Time spent dropping and ordering them, in microseconds."""
     neighbour_table: builtins.bool
     """True if the candidates were worked out when the generation was built, and only what changed since was searched."""
+    @property
+    def dropped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DroppedItem]:
+        """The nearest items that are not on the page, nearest first, and those that the request names."""
+
     def __init__(
         self,
         *,
@@ -514,10 +538,109 @@ class Explanation(google.protobuf.message.Message):
         search_us: builtins.int = ...,
         rank_us: builtins.int = ...,
         neighbour_table: builtins.bool = ...,
+        dropped: collections.abc.Iterable[global___DroppedItem] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["band_items", b"band_items", "candidates", b"candidates", "category_weight", b"category_weight", "dropped_by_exclusion", b"dropped_by_exclusion", "dropped_by_price", b"dropped_by_price", "dropped_not_recommendable", b"dropped_not_recommendable", "embed_us", b"embed_us", "exact_scan", b"exact_scan", "max_price_ratio", b"max_price_ratio", "neighbour_table", b"neighbour_table", "rank_us", b"rank_us", "search_us", b"search_us", "widenings", b"widenings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["band_items", b"band_items", "candidates", b"candidates", "category_weight", b"category_weight", "dropped", b"dropped", "dropped_by_exclusion", b"dropped_by_exclusion", "dropped_by_price", b"dropped_by_price", "dropped_not_recommendable", b"dropped_not_recommendable", "embed_us", b"embed_us", "exact_scan", b"exact_scan", "max_price_ratio", b"max_price_ratio", "neighbour_table", b"neighbour_table", "rank_us", b"rank_us", "search_us", b"search_us", "widenings", b"widenings"]) -> None: ...
 
 global___Explanation = Explanation
+
+@typing.final
+class DroppedItem(google.protobuf.message.Message):
+    """An item that is not on the page, and why."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    class _Reason:
+        ValueType = typing.NewType("ValueType", builtins.int)
+        V: typing_extensions.TypeAlias = ValueType
+
+    class _ReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[DroppedItem._Reason.ValueType], builtins.type):
+        DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+        REASON_UNSPECIFIED: DroppedItem._Reason.ValueType  # 0
+        """Not used."""
+        REASON_NOT_INDEXED: DroppedItem._Reason.ValueType  # 1
+        """There is no such item, or the encoder has not embedded its present picture."""
+        REASON_QUERY_ITEM: DroppedItem._Reason.ValueType  # 2
+        """It is the query itself."""
+        REASON_NOT_ON_SALE: DroppedItem._Reason.ValueType  # 3
+        """It is sold or paused."""
+        REASON_OTHER_CURRENCY: DroppedItem._Reason.ValueType  # 4
+        """It is priced in another currency than is wanted."""
+        REASON_OUTSIDE_PRICE_BAND: DroppedItem._Reason.ValueType  # 5
+        """Its price is outside the price band."""
+        REASON_EXCLUDED: DroppedItem._Reason.ValueType  # 6
+        """The request excludes it."""
+        REASON_NOT_REACHED: DroppedItem._Reason.ValueType  # 7
+        """The search stopped before it had reached it, or missed it: the index is approximate."""
+        REASON_BEYOND_CANDIDATES: DroppedItem._Reason.ValueType  # 8
+        """As many nearer items were found as the ranking policy takes candidates."""
+        REASON_OUTRANKED: DroppedItem._Reason.ValueType  # 9
+        """It was a candidate, and its score was too low for the page."""
+
+    class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
+        """Why, in the order in which it is decided; the first that holds."""
+
+    REASON_UNSPECIFIED: DroppedItem.Reason.ValueType  # 0
+    """Not used."""
+    REASON_NOT_INDEXED: DroppedItem.Reason.ValueType  # 1
+    """There is no such item, or the encoder has not embedded its present picture."""
+    REASON_QUERY_ITEM: DroppedItem.Reason.ValueType  # 2
+    """It is the query itself."""
+    REASON_NOT_ON_SALE: DroppedItem.Reason.ValueType  # 3
+    """It is sold or paused."""
+    REASON_OTHER_CURRENCY: DroppedItem.Reason.ValueType  # 4
+    """It is priced in another currency than is wanted."""
+    REASON_OUTSIDE_PRICE_BAND: DroppedItem.Reason.ValueType  # 5
+    """Its price is outside the price band."""
+    REASON_EXCLUDED: DroppedItem.Reason.ValueType  # 6
+    """The request excludes it."""
+    REASON_NOT_REACHED: DroppedItem.Reason.ValueType  # 7
+    """The search stopped before it had reached it, or missed it: the index is approximate."""
+    REASON_BEYOND_CANDIDATES: DroppedItem.Reason.ValueType  # 8
+    """As many nearer items were found as the ranking policy takes candidates."""
+    REASON_OUTRANKED: DroppedItem.Reason.ValueType  # 9
+    """It was a candidate, and its score was too low for the page."""
+
+    ITEM_ID_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    COSINE_FIELD_NUMBER: builtins.int
+    SCORE_FIELD_NUMBER: builtins.int
+    PRICE_RATIO_FIELD_NUMBER: builtins.int
+    CATEGORY_SIMILARITY_FIELD_NUMBER: builtins.int
+    item_id: builtins.str
+    """The item."""
+    reason: global___DroppedItem.Reason.ValueType
+    """Why it is not on the page."""
+    cosine: builtins.float
+    """Cosine between its embedding and the query's, -1 to 1. Absent if it is not indexed."""
+    score: builtins.float
+    """What it would have been ordered by. Absent if it is not indexed."""
+    price_ratio: builtins.float
+    """max(p, q) / min(p, q) of the two prices, at least 1. Absent if they have no ratio, or it is not indexed."""
+    category_similarity: builtins.float
+    """Of the two category paths, 0 to 1. Absent if the query has no category, or the item is not indexed."""
+    def __init__(
+        self,
+        *,
+        item_id: builtins.str = ...,
+        reason: global___DroppedItem.Reason.ValueType = ...,
+        cosine: builtins.float | None = ...,
+        score: builtins.float | None = ...,
+        price_ratio: builtins.float | None = ...,
+        category_similarity: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_cosine", b"_cosine", "_price_ratio", b"_price_ratio", "_score", b"_score", "category_similarity", b"category_similarity", "cosine", b"cosine", "price_ratio", b"price_ratio", "score", b"score"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_cosine", b"_cosine", "_price_ratio", b"_price_ratio", "_score", b"_score", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "price_ratio", b"price_ratio", "reason", b"reason", "score", b"score"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_category_similarity", b"_category_similarity"]) -> typing.Literal["category_similarity"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_cosine", b"_cosine"]) -> typing.Literal["cosine"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_price_ratio", b"_price_ratio"]) -> typing.Literal["price_ratio"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_score", b"_score"]) -> typing.Literal["score"] | None: ...
+
+global___DroppedItem = DroppedItem
 
 @typing.final
 class InfoRequest(google.protobuf.message.Message):
