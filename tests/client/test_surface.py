@@ -6,13 +6,14 @@ import inspect
 
 import pytest
 import ruiji_client
-from ruiji.v1 import catalog_pb2, operations_pb2, recommendation_pb2
+from ruiji.v1 import catalog_pb2, events_pb2, operations_pb2, recommendation_pb2
 from ruiji_client import AsyncRuijiClient, RuijiClient
 
 SERVICES = [
     recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"],
     catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
+    events_pb2.DESCRIPTOR.services_by_name["EventService"],
 ]
 
 
@@ -37,6 +38,8 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "EmbeddingStatus",
         "EncoderStatus",
         "ErrorDetail",
+        "Event",
+        "EventOutcome",
         "FailedPreconditionError",
         "FoundItem",
         "GetItemResponse",
@@ -49,6 +52,7 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "NotFoundError",
         "PermissionDeniedError",
         "Price",
+        "RecordEventsResponse",
         "ResourceExhaustedError",
         "Retries",
         "RuijiClient",
@@ -64,6 +68,9 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "UnavailableError",
         "UpsertItemsResponse",
         "UpsertOutcome",
+        "impression_event",
+        "purchase_event",
+        "tap_event",
     ]
     assert all(hasattr(ruiji_client, name) for name in ruiji_client.__all__)
 

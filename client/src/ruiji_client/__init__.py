@@ -25,6 +25,7 @@ from ruiji.v1.catalog_pb2 import (
     UpsertOutcome,
 )
 from ruiji.v1.common_pb2 import ErrorDetail, Price
+from ruiji.v1.events_pb2 import Event, EventOutcome, RecordEventsResponse
 from ruiji.v1.operations_pb2 import EncoderStatus, StatusResponse
 from ruiji.v1.recommendation_pb2 import (
     DroppedItem,
@@ -49,6 +50,7 @@ from ruiji_client._errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from ruiji_client._events import impression_event, purchase_event, tap_event
 from ruiji_client._settings import ClientSettings, Connection, Deadlines, Retries, Tls
 
 __all__ = [
@@ -63,6 +65,8 @@ __all__ = [
     "EmbeddingStatus",
     "EncoderStatus",
     "ErrorDetail",
+    "Event",
+    "EventOutcome",
     "FailedPreconditionError",
     "FoundItem",
     "GetItemResponse",
@@ -75,6 +79,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "Price",
+    "RecordEventsResponse",
     "ResourceExhaustedError",
     "Retries",
     "RuijiClient",
@@ -90,4 +95,7 @@ __all__ = [
     "UnavailableError",
     "UpsertItemsResponse",
     "UpsertOutcome",
+    "impression_event",
+    "purchase_event",
+    "tap_event",
 ]

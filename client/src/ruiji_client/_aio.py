@@ -19,6 +19,8 @@ from ruiji.v1.catalog_pb2 import (
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
+from ruiji.v1.events_pb2 import Event, RecordEventsRequest, RecordEventsResponse
+from ruiji.v1.events_pb2_grpc import EventServiceStub
 from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
 from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ruiji.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
+    from ruiji.v1.events_pb2_grpc import EventServiceAsyncStub
     from ruiji.v1.operations_pb2_grpc import OperationsServiceAsyncStub
     from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceAsyncStub
 
@@ -70,6 +73,7 @@ class AsyncRuijiClient:
         # The generated stub serves both kinds of channel; only the types are told apart.
         self._recommendation = cast("RecommendationServiceAsyncStub", RecommendationServiceStub(self._channel))
         self._catalog = cast("CatalogServiceAsyncStub", CatalogServiceStub(self._channel))
+        self._events = cast("EventServiceAsyncStub", EventServiceStub(self._channel))
         self._operations = cast("OperationsServiceAsyncStub", OperationsServiceStub(self._channel))
 
     async def similar_items(
@@ -201,6 +205,11 @@ class AsyncRuijiClient:
         """Return how the installation is doing; see `RuijiClient.status`."""
         default_s = self._settings.deadlines.status_s
         return await self._call(self._operations.Status, StatusRequest(), timeout_s, default_s)
+
+    async def record_events(self, events: Iterable[Event], *, timeout_s: float | None = None) -> RecordEventsResponse:
+        """Record impressions, taps and purchases; see `RuijiClient.record_events`."""
+        request = RecordEventsRequest(events=events)
+        return await self._call(self._events.RecordEvents, request, timeout_s, self._settings.deadlines.record_events_s)
 
     async def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""

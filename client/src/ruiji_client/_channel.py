@@ -21,6 +21,7 @@ RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ruiji.v1.CatalogService/SearchItems": ("UNAVAILABLE",),
     "ruiji.v1.CatalogService/ListCategories": ("UNAVAILABLE",),
     "ruiji.v1.OperationsService/Status": ("UNAVAILABLE",),
+    "ruiji.v1.EventService/RecordEvents": ("UNAVAILABLE",),
 }
 """For each RPC the codes that its contract calls worth a retry. UpsertItems is safe to repeat because all attempts of a
 call carry one request id."""

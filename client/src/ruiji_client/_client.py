@@ -17,6 +17,8 @@ from ruiji.v1.catalog_pb2 import (
 )
 from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
+from ruiji.v1.events_pb2 import Event, RecordEventsRequest, RecordEventsResponse
+from ruiji.v1.events_pb2_grpc import EventServiceStub
 from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
 from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
@@ -64,6 +66,7 @@ class RuijiClient:
             self._channel = grpc.secure_channel(self._settings.target, credentials, options)
         self._recommendation = RecommendationServiceStub(self._channel)
         self._catalog = CatalogServiceStub(self._channel)
+        self._events = EventServiceStub(self._channel)
         self._operations = OperationsServiceStub(self._channel)
 
     def similar_items(
@@ -259,6 +262,18 @@ class RuijiClient:
         """Return what serves, how far it follows the catalogue, and what waits to be embedded."""
         default_s = self._settings.deadlines.status_s
         return self._call(self._operations.Status, StatusRequest(), timeout_s, default_s)
+
+    def record_events(self, events: Iterable[Event], *, timeout_s: float | None = None) -> RecordEventsResponse:
+        """Record impressions, taps and purchases; look at each outcome, for a rejected event raises nothing.
+
+        Args:
+            events: the batch, made by `impression_event`, `tap_event` and `purchase_event`, as many as
+                `info().limits.max_batch_events`. If the call fails, keep them and send the very same ones again: by
+                their ids they count once.
+            timeout_s: None takes `Deadlines.record_events_s`.
+        """
+        request = RecordEventsRequest(events=events)
+        return self._call(self._events.RecordEvents, request, timeout_s, self._settings.deadlines.record_events_s)
 
     def close(self) -> None:
         """Close the channel; calls that are under way are cancelled."""

@@ -32,6 +32,9 @@ class Deadlines:
     status_s: float = 60.0
     """`status`, in seconds. Items and tasks are counted."""
 
+    record_events_s: float = 10.0
+    """`record_events`, in seconds. Durable before the answer."""
+
     def __post_init__(self) -> None:
         for setting in fields(self):
             _require_positive(setting.name, getattr(self, setting.name))
