@@ -89,6 +89,11 @@ def test_an_encoder_that_does_not_work_is_refused(store):
         count_categories(store, "enc-ffffffffffffffff")
 
 
+def test_without_an_encoder_every_item_waits(database):
+    CatalogueStore(database).upsert("1", "", [an_item("a"), an_item("b")])
+    assert category(count_categories(database, None), []).counts == ItemCounts(items=2, on_sale=2, waiting=2)
+
+
 def test_the_counts_are_those_of_a_look_at_every_item(database):
     items = catalogue_items(700)
     store = CatalogueStore(database)

@@ -13,6 +13,7 @@ from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, Reason
 from ruiji_server.domain.items import Item, PictureContent, PictureUri, check_item, check_item_id
 from ruiji_server.embedding.picture_source import PictureSource
+from ruiji_server.services.browsing import Categories, search
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import item_from, item_message, picture_fault
 from ruiji_server.store.catalogue import (
@@ -23,6 +24,7 @@ from ruiji_server.store.catalogue import (
     UpsertKind,
     UpsertOutcome,
 )
+from ruiji_server.store.engine import Database
 
 _KIND = {
     UpsertKind.CREATED: catalog_pb2.UpsertOutcome.KIND_CREATED,
@@ -35,8 +37,10 @@ _KIND = {
 class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     """The catalogue over gRPC."""
 
-    def __init__(self, store: CatalogueStore, pictures: PictureSource) -> None:
-        self._store = store
+    def __init__(self, database: Database, pictures: PictureSource) -> None:
+        self._database = database
+        self._store = CatalogueStore(database)
+        self._categories = Categories(database)
         self._pictures = pictures
 
     @rpc
@@ -86,6 +90,20 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
         )
         answer.updated_at.FromMicroseconds(stored.updated_at_us)
         return answer
+
+    @rpc
+    async def SearchItems(  # noqa: N802
+        self, request: catalog_pb2.SearchItemsRequest, _context: Context
+    ) -> catalog_pb2.SearchItemsResponse:
+        """Find items by title, category and id."""
+        return await asyncio.to_thread(search, self._database, request)
+
+    @rpc
+    async def ListCategories(  # noqa: N802
+        self, request: catalog_pb2.ListCategoriesRequest, _context: Context
+    ) -> catalog_pb2.ListCategoriesResponse:
+        """Count the items of categories."""
+        return await self._categories.answer(request)
 
     def _upsert(self, request: catalog_pb2.UpsertItemsRequest) -> UpsertAnswer:
         times = Counter(message.item_id for message in request.items)

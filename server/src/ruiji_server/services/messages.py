@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from ruiji_server.domain.items import (
     check_currency,
     check_price,
 )
+from ruiji_server.generations.manifest import GenerationManifest
 from ruiji_server.ranking.policy import RankingPolicy
 
 _STATE_OF = {
@@ -94,7 +96,9 @@ def context_from(
 
 
 def page_size_of(
-    request: recommendation_pb2.SimilarItemsRequest | recommendation_pb2.SimilarItemsBatchRequest,
+    request: recommendation_pb2.SimilarItemsRequest
+    | recommendation_pb2.SimilarItemsBatchRequest
+    | catalog_pb2.SearchItemsRequest,
 ) -> int:
     """Return how many items a request asks for."""
     if not request.HasField("page_size"):
@@ -148,6 +152,19 @@ def embedding_from(query: recommendation_pb2.EmbeddingQuery, dimensions: int) ->
             Reason.EMBEDDING_ZERO, "the embedding is zero and points nowhere", field="embedding.values"
         )
     return (values / length).astype(np.float32)
+
+
+def generation_info(manifest: GenerationManifest) -> recommendation_pb2.GenerationInfo:
+    """Return the message of a generation."""
+    info = recommendation_pb2.GenerationInfo(
+        generation_id=manifest.generation_id,
+        items=manifest.items,
+        feed_position=manifest.feed_position,
+        recall_at_20=manifest.quality.recall_at_20,
+        reachable_share=manifest.quality.reachable_share,
+    )
+    info.built_at.FromDatetime(datetime.fromisoformat(manifest.built_at))
+    return info
 
 
 def picture_fault(error: PictureError, *, field: str) -> InvalidArgument:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
 from importlib.metadata import version
 from typing import assert_never
 
@@ -20,13 +19,20 @@ from ruiji_server.domain.items import Price, check_item_id
 from ruiji_server.embedding.on_demand import OnDemandEmbedder
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient, is_unit
-from ruiji_server.generations.manifest import GenerationManifest
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
 from ruiji_server.services.batch import answer_each
+from ruiji_server.services.explaining import Explaining, dropped_items, explaining_of
 from ruiji_server.services.failures import Context, rpc
-from ruiji_server.services.messages import context_from, embedding_from, page_size_of, picture_fault, policy_of
+from ruiji_server.services.messages import (
+    context_from,
+    embedding_from,
+    generation_info,
+    page_size_of,
+    picture_fault,
+    policy_of,
+)
 from ruiji_server.services.pages import explanation, rows_of
 from ruiji_server.services.request_ids import new_request_id
 from ruiji_server.services.serving import Serving, ServingGenerations
@@ -34,6 +40,8 @@ from ruiji_server.services.wire import add_items
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database
+
+_NOTHING_MORE = Explaining()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         policy = policy_of(request.ranking, self._policy)
         serving = self._chosen(request)
         subject = await self._subject(request, serving, context)
-        page = _page(subject, serving, page_size, policy, request.ranking, explain=request.explain)
+        explaining = explaining_of(request, serving.live)
+        page = _page(
+            subject, serving, page_size, policy, request.ranking, explain=request.explain, explaining=explaining
+        )
         manifest = serving.generation.manifest
         answer = recommendation_pb2.SimilarItemsResponse(
             generation_id=manifest.generation_id,
@@ -93,6 +104,8 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             request_id=new_request_id(),
         )
         add_items(answer, page, serving.live)
+        if request.explain:
+            answer.explanation.dropped.extend(dropped_items(page, explaining, serving.live))
         return answer
 
     @rpc
@@ -145,7 +158,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         answer.serving_encoders.extend(
             recommendation_pb2.ServingEncoder(
                 encoder_id=serving.encoder_id,
-                generation=_generation_info(serving.generation.manifest),
+                generation=generation_info(serving.generation.manifest),
                 request_share=share,
             )
             for serving, share in self._serving.all()
@@ -246,18 +259,6 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         return _Subject(vectors[0], price, path, embed_us=(time.perf_counter_ns() - started_ns) // 1_000)
 
 
-def _generation_info(manifest: GenerationManifest) -> recommendation_pb2.GenerationInfo:
-    info = recommendation_pb2.GenerationInfo(
-        generation_id=manifest.generation_id,
-        items=manifest.items,
-        feed_position=manifest.feed_position,
-        recall_at_20=manifest.quality.recall_at_20,
-        reachable_share=manifest.quality.reachable_share,
-    )
-    info.built_at.FromDatetime(datetime.fromisoformat(manifest.built_at))
-    return info
-
-
 def _embedding_subject(query: recommendation_pb2.EmbeddingQuery, serving: Serving) -> _Subject:
     manifest = serving.generation.manifest
     price, path = context_from(query.context, field="embedding.context")
@@ -279,6 +280,7 @@ def _page(
     overrides: recommendation_pb2.RankingOverrides,
     *,
     explain: bool = False,
+    explaining: Explaining = _NOTHING_MORE,
 ) -> Page:
     query = Query(
         vector=subject.vector,
@@ -290,6 +292,8 @@ def _page(
         row=subject.row,
         excluded_rows=rows_of(serving.live, overrides.excluded_item_ids),
         explain=explain,
+        explain_dropped=explaining.nearest,
+        explained_rows=explaining.rows,
     )
     page = serving.recommender.recommend(query)
     if serving.shadow is not None:

@@ -14,18 +14,25 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
-from ruiji.v1 import catalog_pb2, catalog_pb2_grpc, recommendation_pb2, recommendation_pb2_grpc
+from ruiji.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    operations_pb2,
+    operations_pb2_grpc,
+    recommendation_pb2,
+    recommendation_pb2_grpc,
+)
 
 from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.catalogue_service import CatalogService
+from ruiji_server.services.operations_service import OperationsService
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.serving import ServingGenerations
 from ruiji_server.services.settings import ServerSettings, TlsSettings
 from ruiji_server.services.shadow import ShadowQueries
-from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.engine import Database
 
 __all__ = ["Server", "ServerSettings", "TlsSettings"]
@@ -33,6 +40,7 @@ __all__ = ["Server", "ServerSettings", "TlsSettings"]
 _LOG = logging.getLogger(__name__)
 
 _RECOMMENDATION: Final = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
+_OPERATIONS: Final = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name
 _CATALOG: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
 
 
@@ -70,12 +78,13 @@ class Server:
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
             RecommendationService(self._serving, database, triton, settings.ranking, pictures), self._server
         )
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(
-            CatalogService(CatalogueStore(database), pictures), self._server
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(database, pictures), self._server)
+        operations_pb2_grpc.add_OperationsServiceServicer_to_server(
+            OperationsService(self._serving, database), self._server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (_RECOMMENDATION, _CATALOG, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (_RECOMMENDATION, _CATALOG, _OPERATIONS, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
         self.port = self._bind()
 

@@ -67,6 +67,12 @@ class FeedReader:
         with self._database.read() as connection:
             return last_position(connection)
 
+    def oldest_change_us(self, position: int) -> int | None:
+        """Return when the first change after a position was made, or None if there is none or that is not known."""
+        statement = select(feed.c.appended_at_us).where(feed.c.position > position).order_by(feed.c.position).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(statement).scalar_one_or_none()
+
     def changes_since(self, position: int, limit: int) -> tuple[list[FeedEntry], int]:
         """Return what changed after a position, oldest first.
 
