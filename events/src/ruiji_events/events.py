@@ -23,7 +23,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 def encode_event(event: Event) -> bytes:
     """Return an event as one line of JSON in UTF-8, without its end."""
-    return _encode(event).encode()
+    return _encode({name: value for name, value in event.items() if value is not None}).encode()
 
 
 def decode_events(lines: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -83,6 +83,11 @@ _SHADOW_SKIPPED: Final = Counter(
     "ruiji_shadow_skipped_total", "Queries drawn for comparison while another one was being compared."
 )
 
+_EVENTS: Final = Counter("ruiji_events_total", "Events of RecordEvents by what became of them.", ["outcome"])
+_IMPRESSIONS_DROPPED: Final = Counter(
+    "ruiji_impressions_dropped_total", "The server's own impressions that were lost because the disk was too slow."
+)
+
 
 def observe_rpc(rpc: str, code: str, seconds: float) -> None:
     """Note an answered RPC."""
@@ -144,3 +149,13 @@ def observe_shadow(encoder_id: str, recall_at_20: float) -> None:
 def observe_shadow_skipped() -> None:
     """Note that a query was drawn and not compared."""
     _SHADOW_SKIPPED.inc()
+
+
+def observe_events(outcome: str, number: int) -> None:
+    """Note what became of some events of a batch."""
+    _EVENTS.labels(outcome).inc(number)
+
+
+def observe_impressions_dropped(number: int) -> None:
+    """Note that the server could not log some of its own impressions."""
+    _IMPRESSIONS_DROPPED.inc(number)

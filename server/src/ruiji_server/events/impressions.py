@@ -1,0 +1,168 @@
+"""The server's own impressions: what was answered, with what it was ranked by, for a share of requests.
+
+The request's path only puts the page into a queue; a thread makes an event of it. Nobody is told whether it became
+durable: where the queue or the disk cannot follow, impressions are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ruiji.v1 import recommendation_pb2
+from ruiji_events.errors import JournalError
+from ruiji_events.events import encode_event
+from ruiji_events.journal import Journal
+from ruiji_events.schema import Table
+
+from ruiji_server.ranking.policy import RankingPolicy
+from ruiji_server.ranking.query import Page
+from ruiji_server.store.clock import now_us
+
+_LOG = logging.getLogger(__name__)
+
+_QUEUED: Final = 10_000
+"""Pages that may wait; about 30 MB."""
+_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPage:
+    """An answer to `SimilarItems`, or the failure to give one. Nothing in it changes any more."""
+
+    request_id: str
+    unit: str | None
+    """The keyed hash."""
+    query_item_id: str
+    """Empty if the query was no item."""
+    page_size: int | None
+    """Items asked for; None if the request did not say it soundly."""
+    latency_us: int
+    error: str | None = None
+    """Reason of the failure."""
+    answer: recommendation_pb2.SimilarItemsResponse | None = None
+    """None if there was a failure; so are the others."""
+    page: Page | None = None
+    policy: RankingPolicy | None = None
+
+
+class ImpressionLog:
+    """Logs a share of what is served. Offer from one thread."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        share: float,
+        dropped: Callable[[int], None],
+        seed: int | None = None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            journal: where impressions are kept.
+            share: of requests, above 0, at most 1.
+            dropped: told the number of impressions that were lost.
+            seed: of the draw; different in each process by default.
+        """
+        self._journal = journal
+        self._share = share
+        self._dropped = dropped
+        self._random = random.Random(seed)  # noqa: S311  (a sample, not a secret)
+        self._queue: queue.SimpleQueue[tuple[int, ServedPage] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="impressions", daemon=True)
+        self._thread.start()
+
+    def draws(self) -> bool:
+        """Return whether a request is in the sample."""
+        return self._random.random() < self._share
+
+    def offer(self, served: ServedPage) -> None:
+        """Log what was served; returns at once."""
+        if self._queue.qsize() >= _QUEUED:
+            self._dropped(1)
+            return
+        self._queue.put((now_us(), served))
+
+    def close(self) -> None:
+        """Write what waits, end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            batch = [self._queue.get()]
+            while len(batch) < _AT_ONCE and not self._queue.empty():
+                batch.append(self._queue.get())
+            ending = batch[-1] is None
+            self._write([entry for entry in batch if entry is not None])
+
+    def _write(self, batch: list[tuple[int, ServedPage]]) -> None:
+        try:
+            # Waited for, so that a slow disk fills the bounded queue and not the journal's.
+            self._journal.append([encode_event(impression(at_us, served)) for at_us, served in batch]).result()
+        except JournalError as error:
+            _LOG.warning("%d impressions are lost: %s", len(batch), error)
+            self._dropped(len(batch))
+
+
+def impression(at_us: int, served: ServedPage) -> dict[str, Any]:
+    """Return the columns of an impression, see `ruiji_events.schema`, and `table`.
+
+    Args:
+        at_us: when it was served, microseconds since 1970 UTC.
+        served: what it was.
+    """
+    event: dict[str, Any] = {
+        "table": Table.IMPRESSIONS,
+        # A request is logged once, so that its id names the impression too.
+        "event_id": f"server-{served.request_id}",
+        "time": at_us,
+        "received": at_us,
+        "request_id": served.request_id,
+        "unit": served.unit,
+        "source": "server",
+        "query_item_id": served.query_item_id,
+        "latency_us": served.latency_us,
+        "page_size": served.page_size,
+        "experiments": [],
+        "items": [],
+    }
+    if served.answer is None or served.page is None or served.policy is None:
+        return event | {"error": served.error}
+    answer, page, trace = served.answer, served.page, served.page.trace
+    return event | {
+        "encoder_id": answer.encoder_id,
+        "generation_id": answer.generation_id,
+        "max_price_ratio": float("inf") if page.price_ratios is None else served.policy.max_price_ratio,
+        "category_weight": 0.0 if page.category_similarities is None else served.policy.category_weight,
+        "exhausted": page.exhausted,
+        "experiments": [
+            {"experiment": one.experiment, "variant": one.variant, "forced": one.forced} for one in answer.variants
+        ],
+        "items": _items(answer, page),
+        "candidates": trace.candidates,
+        "dropped_not_recommendable": trace.dropped_not_recommendable,
+        "dropped_by_price": trace.dropped_by_price,
+        "dropped_by_exclusion": trace.dropped_by_exclusion,
+        "exact_scan": trace.exact_scan,
+    }
+
+
+def _items(answer: recommendation_pb2.SimilarItemsResponse, page: Page) -> list[dict[str, Any]]:
+    columns: dict[str, Sequence[object]] = {
+        "item_id": [item.item_id for item in answer.items],
+        "position": range(1, len(answer.items) + 1),
+        "score": page.scores.tolist(),
+        "cosine": page.cosines.tolist(),
+    }
+    if page.price_ratios is not None:
+        columns["price_ratio"] = page.price_ratios.tolist()
+    if page.category_similarities is not None:
+        columns["category_similarity"] = page.category_similarities.tolist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
