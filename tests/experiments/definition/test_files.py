@@ -134,14 +134,14 @@ SETTINGS = st.builds(
 
 @given(start=TIMES, days=st.none() | st.integers(1, 99), settings=SETTINGS, share_bp=st.integers(1, 9_999))
 def test_what_is_kept_as_json_comes_back_as_it_was(start, days, settings, share_bp):
-    variants = (Variant("a", share_bp), Variant("b", 10_000 - share_bp, settings))
+    other = Settings(candidates=1) if settings == Settings() else Settings()
+    variants = (Variant("a", share_bp, other), Variant("b", 10_000 - share_bp, settings))
     experiment = Experiment(
         name="x",
         variants=variants,
         start=start,
         end=None if days is None else start + timedelta(days=days),
         traffic_bp=7,
-        is_aa=settings == Settings(),
     )
     placed = PlacedExperiment(experiment, (BucketRange(5, 10), BucketRange(0, 2)))
     assert from_json(to_json(placed)) == placed

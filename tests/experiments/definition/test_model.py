@@ -48,10 +48,9 @@ def test_an_experiment_sets_what_any_of_its_variants_sets():
         ({"variants": (CONTROL, Variant("wide", 5_001, WIDE.settings))}, "variants", "add up to 10001"),
         ({"variants": (Variant("only", 10_000),)}, "variants", "not 1"),
         ({"variants": (CONTROL, Variant("control", 5_000, WIDE.settings))}, "variants[1].name", "twice"),
-        ({"variants": (CONTROL, Variant("same", 5_000))}, "variants", "A/A"),
-        ({"is_aa": True}, "variants", "all the same"),
-        ({"end": START}, "end", "not after the start"),
-        ({"end": START - DAY}, "end", "not after the start"),
+        ({"variants": (CONTROL, Variant("same", 5_000))}, "variants", "do the same"),
+        ({"is_aa": True}, "variants", "a1, a2"),
+        ({"end": START - DAY}, "end", "before the start"),
         ({"start": START.replace(tzinfo=None)}, "start", "no time zone"),
         ({"name": "Band"}, "name", "no name"),
         ({"name": ""}, "name", "no name"),
@@ -130,6 +129,8 @@ def test_an_aa_experiment_has_2_to_20_variants(count):
         ((0, None), (10, 20), True),
         ((20, None), (10, 20), False),
         ((0, None), (5, None), True),
+        ((5, 5), (0, 10), False),
+        ((5, 5), (0, None), False),
     ],
 )
 def test_two_experiments_overlap_if_both_run_at_some_moment(own, other, overlap):

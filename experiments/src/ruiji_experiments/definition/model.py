@@ -139,7 +139,7 @@ class Experiment:
     start: datetime
     """Aware. From this moment on, inclusive."""
     end: datetime | None = None
-    """Aware. Until this moment, exclusive; None means until it is stopped."""
+    """Aware. Until this moment, exclusive; None means until it is stopped. If it is the start, it never runs."""
     layer: str = DEFAULT_LAYER
     """Experiments of one layer never share a unit; those of different layers divide units independently."""
     salt: str = ""
@@ -150,7 +150,7 @@ class Experiment:
     """Later, larger shares."""
     target: Target = field(default_factory=Target)
     is_aa: bool = False
-    """Whether all variants are the same on purpose, to try the experiment machinery itself."""
+    """Whether the variants are `equal_variants`, to try the experiment machinery itself."""
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -164,8 +164,8 @@ class Experiment:
         check_time(self.start, field="start")
         if self.end is not None:
             check_time(self.end, field="end")
-            if self.end <= self.start:
-                raise DefinitionError(f"{self.end.isoformat()} is not after the start", field="end")
+            if self.end < self.start:
+                raise DefinitionError(f"{self.end.isoformat()} is before the start", field="end")
         _check_traffic(self.traffic_bp)
         self._check_ramp()
         self._check_variants()
@@ -192,7 +192,8 @@ class Experiment:
 
     def overlaps(self, other: Experiment) -> bool:
         """Return whether there is a moment at which both run."""
-        return (self.end is None or other.start < self.end) and (other.end is None or self.start < other.end)
+        ends = [one.end for one in (self, other) if one.end is not None]
+        return not ends or max(self.start, other.start) < min(ends)
 
     def _check_ramp(self) -> None:
         if len(self.ramp) > MAX_RAMP_STEPS:
@@ -226,11 +227,11 @@ class Experiment:
                 f"the shares add up to {total} basis points ({total / WHOLE_BP:.2%}); they must be {WHOLE_BP} (100 %)",
                 field="variants",
             )
-        same = len({variant.settings for variant in self.variants}) == 1
-        if same and not self.is_aa:
-            raise DefinitionError("all variants are the same; say that an A/A experiment is meant", field="variants")
-        if not same and self.is_aa:
-            raise DefinitionError("the variants of an A/A experiment are all the same", field="variants")
+        if self.is_aa:
+            if self.variants != equal_variants(len(self.variants)):
+                raise DefinitionError("the variants of an A/A experiment are a1, a2 and so on", field="variants")
+        elif len({variant.settings for variant in self.variants}) == 1:
+            raise DefinitionError("all variants do the same; say aa_variants if that is meant", field="variants")
 
 
 def equal_variants(count: int) -> tuple[Variant, ...]:

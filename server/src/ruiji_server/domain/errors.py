@@ -3,7 +3,10 @@
     RuijiError
       InvalidArgument        INVALID_ARGUMENT      the request is at fault; names the field
       ItemNotFound           NOT_FOUND
-      NotReady               FAILED_PRECONDITION   the item or the encoder is not in the state that the call needs
+      ExperimentNotFound     NOT_FOUND
+      AlreadyExists          ALREADY_EXISTS        what should be new is there
+      ChangedMeanwhile       ABORTED               somebody else changed it; read it again
+      NotReady               FAILED_PRECONDITION   something is not in the state that the call needs
       Overloaded             RESOURCE_EXHAUSTED    a limit of the installation; not worth an immediate retry
       Unavailable            UNAVAILABLE           something behind the server is away; worth a retry
 
@@ -32,7 +35,10 @@ class Reason(StrEnum):
     EMBEDDING_PENDING = "EMBEDDING_PENDING"
     EMBEDDING_ZERO = "EMBEDDING_ZERO"
     ENCODER_MISMATCH = "ENCODER_MISMATCH"
+    ENCODER_RETIRED = "ENCODER_RETIRED"
     ENCODER_UNAVAILABLE = "ENCODER_UNAVAILABLE"
+    ENCODER_UNKNOWN = "ENCODER_UNKNOWN"
+    ENCODER_WITHOUT_GENERATION = "ENCODER_WITHOUT_GENERATION"
     EVENTS_NOT_KEPT = "EVENTS_NOT_KEPT"
     EVENT_FROM_FUTURE = "EVENT_FROM_FUTURE"
     EVENT_ID_INVALID = "EVENT_ID_INVALID"
@@ -41,6 +47,17 @@ class Reason(StrEnum):
     EVENT_TOO_OLD = "EVENT_TOO_OLD"
     EVENT_VALUE_INVALID = "EVENT_VALUE_INVALID"
     EXPLANATION_OUT_OF_RANGE = "EXPLANATION_OUT_OF_RANGE"
+    EXPERIMENT_CHANGED = "EXPERIMENT_CHANGED"
+    EXPERIMENT_CHANGE_UNEXPLAINED = "EXPERIMENT_CHANGE_UNEXPLAINED"
+    EXPERIMENT_EXISTS = "EXPERIMENT_EXISTS"
+    EXPERIMENT_INVALID = "EXPERIMENT_INVALID"
+    EXPERIMENT_LAYER_FULL = "EXPERIMENT_LAYER_FULL"
+    EXPERIMENT_NOTHING_BEFORE = "EXPERIMENT_NOTHING_BEFORE"
+    EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND"
+    EXPERIMENT_PARAMETER_TAKEN = "EXPERIMENT_PARAMETER_TAKEN"
+    EXPERIMENT_REVISION_UNKNOWN = "EXPERIMENT_REVISION_UNKNOWN"
+    EXPERIMENT_SALT_TAKEN = "EXPERIMENT_SALT_TAKEN"
+    EXPERIMENT_STARTED = "EXPERIMENT_STARTED"
     GENERATION_UNAVAILABLE = "GENERATION_UNAVAILABLE"
     IMPRESSION_INVALID = "IMPRESSION_INVALID"
     ITEM_ID_INVALID = "ITEM_ID_INVALID"
@@ -69,11 +86,13 @@ class Reason(StrEnum):
     SEARCH_TEXT_INVALID = "SEARCH_TEXT_INVALID"
     STORE_FULL = "STORE_FULL"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    TARGETING_INVALID = "TARGETING_INVALID"
     TITLE_INVALID = "TITLE_INVALID"
     TITLE_TOO_LONG = "TITLE_TOO_LONG"
     TOO_MANY_EXCLUDED_ITEMS = "TOO_MANY_EXCLUDED_ITEMS"
     UNIT_ID_INVALID = "UNIT_ID_INVALID"
     VARIANT_INVALID = "VARIANT_INVALID"
+    VARIANT_UNKNOWN = "VARIANT_UNKNOWN"
 
 
 class RuijiError(Exception):
@@ -103,8 +122,23 @@ class ItemNotFound(RuijiError):  # noqa: N818
         super().__init__(Reason.ITEM_NOT_FOUND, f"there is no item {item_id!r}", field="item_id")
 
 
+class ExperimentNotFound(RuijiError):  # noqa: N818
+    """There is no experiment of a name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(Reason.EXPERIMENT_NOT_FOUND, f"there is no experiment {name[:64]!r}", field="name")
+
+
+class AlreadyExists(RuijiError):  # noqa: N818
+    """What should be new is there."""
+
+
+class ChangedMeanwhile(RuijiError):  # noqa: N818
+    """Somebody else changed what the call meant to change."""
+
+
 class NotReady(RuijiError):  # noqa: N818
-    """The item or the encoder is not in the state that the call needs."""
+    """Something is not in the state that the call needs, such as an item or an encoder."""
 
 
 class Overloaded(RuijiError):  # noqa: N818
@@ -118,6 +152,9 @@ class Unavailable(RuijiError):  # noqa: N818
 STATUS_NAMES: Final[dict[type[RuijiError], str]] = {
     InvalidArgument: "INVALID_ARGUMENT",
     ItemNotFound: "NOT_FOUND",
+    ExperimentNotFound: "NOT_FOUND",
+    AlreadyExists: "ALREADY_EXISTS",
+    ChangedMeanwhile: "ABORTED",
     NotReady: "FAILED_PRECONDITION",
     Overloaded: "RESOURCE_EXHAUSTED",
     Unavailable: "UNAVAILABLE",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from ruiji_server.store.schema import items
+from ruiji_server.store.schema import experiment_revisions, items
 
 FEED_CHANNEL = "ruiji_feed"
 """PostgreSQL channel that hears of every commit that appends to the feed."""
@@ -40,6 +40,12 @@ def own_items(connection: Connection) -> None:
     """
     if _is_postgresql(connection):
         connection.exec_driver_sql(f"LOCK TABLE {items.name} IN EXCLUSIVE MODE")
+
+
+def own_experiments(connection: Connection) -> None:
+    """Let nobody else change experiments until this transaction ends; readers go on."""
+    if _is_postgresql(connection):
+        connection.exec_driver_sql(f"LOCK TABLE {experiment_revisions.name} IN EXCLUSIVE MODE")
 
 
 def own_schema(connection: Connection) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The Alembic revision that makes these tables."""
 
 _NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
@@ -144,4 +144,19 @@ applied_requests = Table(
     Column("content_sha256", String(64), nullable=False),
     Column("answer", Text, nullable=False, comment="JSON of the outcomes, for a repeated request"),
     Column("applied_at_us", BigInteger, nullable=False, index=True),
+)
+
+experiment_revisions = Table(
+    "experiment_revisions",
+    metadata,
+    Column("number", _Numbered, primary_key=True, autoincrement=True),
+    Column("experiment", String(64), nullable=False),
+    Column("content", Text, nullable=False, comment="ruiji_experiments.definition.stored"),
+    Column("action", String(16), nullable=False, comment="store.experiments.Action"),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at_us", BigInteger, nullable=False),
+    Column("restored", BigInteger, comment="the revision whose content was put back"),
+    Index("ix_experiment_revisions_experiment", "experiment", "number"),
+    sqlite_autoincrement=True,
 )
