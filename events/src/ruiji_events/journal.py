@@ -85,7 +85,7 @@ class Journal:
         """Append events, all or none of them; returns at once.
 
         Args:
-            lines: from `events.encode_event`.
+            lines: from `events.encode_event`; if there are none, nothing happens.
 
         Returns:
             Done when they are durable; fails with `JournalFull` or `JournalFailed` if they are not acknowledged.
@@ -97,6 +97,9 @@ class Journal:
         done: Future[None] = Future()
         # Whoever stops waiting for it must not cancel it: the events are written all the same.
         done.set_running_or_notify_cancel()
+        if not lines:
+            done.set_result(None)
+            return done
         size = sum(map(len, lines))
         with self._changed:
             if self._closing:

@@ -6,11 +6,14 @@ durable: where the queue or the disk cannot follow, impressions are dropped and 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import random
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +23,7 @@ from ruiji_events.events import encode_event
 from ruiji_events.journal import Journal
 from ruiji_events.schema import Table
 
+from ruiji_server.domain.errors import RuijiError
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page
 from ruiji_server.store.clock import now_us
@@ -31,24 +35,26 @@ _QUEUED: Final = 10_000
 _AT_ONCE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServedPage:
-    """An answer to `SimilarItems`, or the failure to give one. Nothing in it changes any more."""
+    """An answer to `SimilarItems` as it comes about, or the failure to give one. Once offered, it changes no more."""
 
     request_id: str
-    unit: str | None
-    """The keyed hash."""
     query_item_id: str
     """Empty if the query was no item."""
-    page_size: int | None
+    unit: str | None = None
+    """The keyed hash."""
+    page_size: int | None = None
     """Items asked for; None if the request did not say it soundly."""
-    latency_us: int
-    error: str | None = None
-    """Reason of the failure."""
-    answer: recommendation_pb2.SimilarItemsResponse | None = None
-    """None if there was a failure; so are the others."""
-    page: Page | None = None
+    variants: Sequence[recommendation_pb2.VariantAssignment] = ()
+    """Of experiments that the request took part in, failed or not."""
     policy: RankingPolicy | None = None
+    """What the page was ranked by; None if it did not come so far."""
+    page: Page | None = None
+    answer: recommendation_pb2.SimilarItemsResponse | None = None
+    error: str | None = None
+    """Reason of the failure, if there was one."""
+    latency_us: int = 0
 
 
 class ImpressionLog:
@@ -80,6 +86,26 @@ class ImpressionLog:
     def draws(self) -> bool:
         """Return whether a request is in the sample."""
         return self._random.random() < self._share
+
+    @contextmanager
+    def logged(self, served: ServedPage) -> Iterator[None]:
+        """Log what becomes of a request in this context, and how long it takes."""
+        started_ns = time.perf_counter_ns()
+        try:
+            yield
+        except RuijiError as error:
+            served.error = error.reason
+            raise
+        except asyncio.CancelledError:
+            # The caller left, or its deadline passed.
+            served.error = "CANCELLED"
+            raise
+        except Exception:
+            served.error = "INTERNAL"
+            raise
+        finally:
+            served.latency_us = (time.perf_counter_ns() - started_ns) // 1_000
+            self.offer(served)
 
     def offer(self, served: ServedPage) -> None:
         """Log what was served; returns at once."""
@@ -130,11 +156,14 @@ def impression(at_us: int, served: ServedPage) -> dict[str, Any]:
         "query_item_id": served.query_item_id,
         "latency_us": served.latency_us,
         "page_size": served.page_size,
-        "experiments": [],
+        "error": served.error,
+        "experiments": [
+            {"experiment": one.experiment, "variant": one.variant, "forced": one.forced} for one in served.variants
+        ],
         "items": [],
     }
-    if served.answer is None or served.page is None or served.policy is None:
-        return event | {"error": served.error}
+    if served.error is not None or served.answer is None or served.page is None or served.policy is None:
+        return event
     answer, page, trace = served.answer, served.page, served.page.trace
     return event | {
         "encoder_id": answer.encoder_id,
@@ -142,9 +171,6 @@ def impression(at_us: int, served: ServedPage) -> dict[str, Any]:
         "max_price_ratio": float("inf") if page.price_ratios is None else served.policy.max_price_ratio,
         "category_weight": 0.0 if page.category_similarities is None else served.policy.category_weight,
         "exhausted": page.exhausted,
-        "experiments": [
-            {"experiment": one.experiment, "variant": one.variant, "forced": one.forced} for one in answer.variants
-        ],
         "items": _items(answer, page),
         "candidates": trace.candidates,
         "dropped_not_recommendable": trace.dropped_not_recommendable,

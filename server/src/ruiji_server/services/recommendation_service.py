@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 from ruiji_encoding.pictures import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS, PictureError, decode_picture
+from ruiji_events.units import UnitHasher
 
 from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, NotReady, Reason, Unavailable
@@ -19,6 +20,7 @@ from ruiji_server.domain.items import Price, check_item_id
 from ruiji_server.embedding.on_demand import OnDemandEmbedder
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient, is_unit
+from ruiji_server.events.impressions import ImpressionLog, ServedPage
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
@@ -65,6 +67,8 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         triton: TritonClient | None,
         policy: RankingPolicy,
         pictures: PictureSource,
+        impressions: ImpressionLog | None = None,
+        units: UnitHasher | None = None,
     ) -> None:
         """Prepare the service.
 
@@ -74,6 +78,8 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             triton: embeds query pictures; None refuses them.
             policy: what requests depart from.
             pictures: where the pictures of items are read that are embedded for a query.
+            impressions: logs a share of the answers; None logs none.
+            units: hashes who asks, for that log.
         """
         self._serving = serving
         self._database = database
@@ -81,14 +87,28 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self._triton = triton
         self._policy = policy
         self._on_demand = OnDemandEmbedder(database, triton, pictures)
+        self._impressions = impressions
+        self._units = units
 
     @rpc
     async def SimilarItems(  # noqa: N802  (the contract's name)
         self, request: recommendation_pb2.SimilarItemsRequest, context: Context
     ) -> recommendation_pb2.SimilarItemsResponse:
         """Answer with a page of similar items."""
-        page_size = page_size_of(request)
-        policy = policy_of(request.ranking, self._policy)
+        served = ServedPage(new_request_id(), request.item_id)
+        if self._impressions is None or not self._impressions.draws():
+            return await self._similar_items(request, context, served)
+        with self._impressions.logged(served):
+            if request.unit_id and self._units is not None:
+                served.unit = self._units.hash(request.unit_id)
+            return await self._similar_items(request, context, served)
+
+    async def _similar_items(
+        self, request: recommendation_pb2.SimilarItemsRequest, context: Context, served: ServedPage
+    ) -> recommendation_pb2.SimilarItemsResponse:
+        """Answer, and note in `served` what its log wants to know."""
+        served.page_size = page_size = page_size_of(request)
+        served.policy = policy = policy_of(request.ranking, self._policy)
         serving = self._chosen(request)
         subject = await self._subject(request, serving, context)
         explaining = explaining_of(request, serving.live)
@@ -101,11 +121,12 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             encoder_id=manifest.encoder_id,
             catalogue_exhausted=page.exhausted,
             explanation=explanation(page, policy, subject.embed_us) if request.explain else None,
-            request_id=new_request_id(),
+            request_id=served.request_id,
         )
         add_items(answer, page, serving.live)
         if request.explain:
             answer.explanation.dropped.extend(dropped_items(page, explaining, serving.live))
+        served.page, served.answer = page, answer
         return answer
 
     @rpc
@@ -148,6 +169,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
                 max_item_id_bytes=limits.MAX_ITEM_ID_BYTES,
                 max_excluded_items=limits.MAX_EXCLUDED_ITEMS,
                 max_batch_queries=limits.MAX_BATCH_QUERIES,
+                max_batch_events=limits.MAX_BATCH_EVENTS,
             ),
             ranking_policy=recommendation_pb2.RankingPolicy(
                 max_price_ratio=self._policy.max_price_ratio,

@@ -17,17 +17,23 @@ from prometheus_client import start_http_server
 from ruiji.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
+    events_pb2,
+    events_pb2_grpc,
     operations_pb2,
     operations_pb2_grpc,
     recommendation_pb2,
     recommendation_pb2_grpc,
 )
+from ruiji_events.units import UnitHasher, read_or_make_key
 
 from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.embedding.triton import TritonClient
+from ruiji_server.events.keeping import EventKeeping
 from ruiji_server.generations.directory import GenerationDirectory
+from ruiji_server.services import metrics
 from ruiji_server.services.catalogue_service import CatalogService
+from ruiji_server.services.event_service import EventService
 from ruiji_server.services.operations_service import OperationsService
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.serving import ServingGenerations
@@ -41,6 +47,7 @@ _LOG = logging.getLogger(__name__)
 
 _RECOMMENDATION: Final = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
 _OPERATIONS: Final = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name
+_EVENTS: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
 _CATALOG: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
 
 
@@ -69,6 +76,11 @@ class Server:
         self._serving = ServingGenerations(generations, database, self._shadow)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
         self._stack = AsyncExitStack()
+        units = None if settings.unit_key is None else UnitHasher(read_or_make_key(settings.unit_key))
+        events = None
+        if settings.events is not None:
+            events = EventKeeping(settings.events, metrics.observe_impressions_dropped)
+            self._stack.push_async_callback(asyncio.to_thread, events.close)
         interceptors = [] if settings.token is None else [_TokenInterceptor(settings.token)]
         self._server = grpc.aio.server(
             interceptors=interceptors,
@@ -76,7 +88,19 @@ class Server:
             options=_channel_options(settings),
         )
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
-            RecommendationService(self._serving, database, triton, settings.ranking, pictures), self._server
+            RecommendationService(
+                self._serving,
+                database,
+                triton,
+                settings.ranking,
+                pictures,
+                None if events is None else events.impressions,
+                units,
+            ),
+            self._server,
+        )
+        events_pb2_grpc.add_EventServiceServicer_to_server(
+            EventService(None if events is None else events.intake, units), self._server
         )
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(database, pictures), self._server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
@@ -84,7 +108,8 @@ class Server:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (_RECOMMENDATION, _CATALOG, _OPERATIONS, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (_RECOMMENDATION, _CATALOG, _EVENTS, _OPERATIONS, health.SERVICE_NAME, reflection.SERVICE_NAME),
+            self._server,
         )
         self.port = self._bind()
 
@@ -103,8 +128,9 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        # Calls end first: what they asked to be written is written, and nothing comes after it.
         await self._server.stop(grace=0)
+        await self._stack.aclose()
 
     async def drain(self) -> None:
         """Stop without failing a call: report NOT_SERVING, wait, refuse new calls, let the others end."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ruiji_server.events.settings import EventSettings
 from ruiji_server.ranking.policy import RankingPolicy
 
 
@@ -66,7 +67,14 @@ class ServerSettings:
     """What requests depart from."""
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
     """How recall is measured in service."""
+    events: EventSettings | None = None
+    """Which events are kept, and where; None keeps none."""
+    unit_key: Path | None = None
+    """File with the key by which units are hashed, see `ruiji_events.units`; made if there is none. Needed for events
+    and experiments."""
 
     def __post_init__(self) -> None:
         if not self.max_connection_age_s > 0:
             raise ValueError(f"max_connection_age_s is {self.max_connection_age_s}; it must be greater than 0")
+        if self.events is not None and self.unit_key is None:
+            raise ValueError("events need a unit_key: ids of units are hashed before they are kept")
