@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 from ruiji_evaluation.attributes import evaluate_attributes
+from ruiji_evaluation.documents.tables import p_text
 from ruiji_evaluation.pictures import PictureFiles
 from ruiji_evaluation.report import write_report
 from ruiji_evaluation.report.examples import EXAMPLES, wins_and_losses
-from ruiji_evaluation.report.tables import p_text, tables_of
+from ruiji_evaluation.report.tables import tables_of
 
 
 @pytest.fixture(scope="module")

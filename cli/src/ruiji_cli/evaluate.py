@@ -163,9 +163,9 @@ def _study(path: Path, data: Path | None, add: list[str] | None, only: list[str]
 
 
 def _report(evaluation: Evaluation, study: Study, folder: Path) -> None:
+    from ruiji_evaluation.documents.tables import p_text
     from ruiji_evaluation.pictures import PictureFiles
     from ruiji_evaluation.report import write_report
-    from ruiji_evaluation.report.tables import p_text
 
     comparison = evaluation.comparison
     first = comparison.measures[0]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from ruiji_evaluation.documents.html import data_uri, render
 from ruiji_evaluation.report.tables import tables_of
-from ruiji_evaluation.report.thumbnails import data_uri, thumbnail_uri
+from ruiji_evaluation.report.thumbnails import thumbnail_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from ruiji_evaluation.evaluation import Evaluation
     from ruiji_evaluation.pictures import PictureFiles
     from ruiji_evaluation.report.examples import Example
+
+_PACKAGE = "ruiji_evaluation.report"
 
 
 def html_report(evaluation: Evaluation, plots: Mapping[str, bytes], pages: Mapping[str, str]) -> str:
@@ -26,8 +27,14 @@ def html_report(evaluation: Evaluation, plots: Mapping[str, bytes], pages: Mappi
         pages: encoder to the file name of its page of wins and losses.
     """
     embedded = {caption: data_uri(png, "png") for caption, png in plots.items()}
-    return _render(
-        "report.html.jinja", evaluation=evaluation, tables=tables_of(evaluation), plots=embedded, pages=pages
+    return render(
+        _PACKAGE,
+        "report.html.jinja",
+        title=evaluation.title,
+        evaluation=evaluation,
+        tables=tables_of(evaluation),
+        plots=embedded,
+        pages=pages,
     )
 
 
@@ -44,23 +51,13 @@ def examples_page(
         for example in (*wins, *losses)
         for item in (example.query, *(hit.item for hit in (*example.baseline_hits, *example.hits)))
     }
-    return _render(
+    return render(
+        _PACKAGE,
         "examples.html.jinja",
+        title=evaluation.title,
         evaluation=evaluation,
         encoder=encoder,
         parts=(("Wins", wins), ("Losses", losses)),
         pictures={name: thumbnail_uri(name, files) for name in sorted(names)},
         tapped=any(row.name == "as shown" for row in evaluation.encoders),
     )
-
-
-def _render(template: str, **context: object) -> str:
-    environment = Environment(
-        loader=PackageLoader("ruiji_evaluation.report", "templates"),
-        # Titles, ids and categories come from strangers.
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**context)

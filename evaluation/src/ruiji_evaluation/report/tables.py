@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ruiji_evaluation.documents.tables import Table, interval_text, p_text
 
 if TYPE_CHECKING:
     from ruiji_evaluation.comparison import Difference, Figure
     from ruiji_evaluation.evaluation import Evaluation
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text; the first column names the row."""
-
-    title: str
-    """Stands above it."""
-    explanation: str
-    """How to read it."""
-    headings: tuple[str, ...]
-    """One for each column."""
-    rows: tuple[tuple[str, ...], ...]
-    """As many cells each as there are headings."""
 
 
 def tables_of(evaluation: Evaluation) -> tuple[Table, ...]:
@@ -39,18 +26,7 @@ def tables_of(evaluation: Evaluation) -> tuple[Table, ...]:
 
 def figure_text(figure: Figure, *, signed: bool = False, percent: bool = False) -> str:
     """Write a mean with its interval, such as `0.568 [0.524, 0.614]`."""
-    spec = f"{'+' if signed else ''}.{1 if percent else 3}{'%' if percent else 'f'}"
-    low, mean, high = (_without_minus_zero(format(value, spec)) for value in (figure.low, figure.mean, figure.high))
-    return f"{mean} [{low}, {high}]"
-
-
-def p_text(p_value: float) -> str:
-    """Write a p-value with as many digits as mean something."""
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
-def _without_minus_zero(text: str) -> str:
-    return text.replace("-", "+") if not text.strip("-+0.%") and text.startswith("-") else text
+    return interval_text(figure.mean, figure.low, figure.high, signed=signed, percent=percent)
 
 
 def _figures(evaluation: Evaluation) -> Table:
@@ -60,6 +36,7 @@ def _figures(evaluation: Evaluation) -> Table:
         f"Mean over {comparison.queries} queries and its interval. The baseline is {comparison.baseline}.",
         ("encoder", *comparison.measures),
         tuple((name, *(figure_text(figure) for figure in figures)) for name, figures in comparison.figures.items()),
+        emphasised=comparison.baseline,
     )
 
 
@@ -122,6 +99,7 @@ def _encoders(evaluation: Evaluation) -> Table:
             )
             for facts in evaluation.encoders
         ),
+        emphasised=evaluation.comparison.baseline,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from ruiji_encoding.pictures import PictureError, decode_picture
+
+from ruiji_evaluation.documents.html import data_uri
 
 if TYPE_CHECKING:
     from ruiji_evaluation.pictures import PictureFiles
@@ -31,8 +32,3 @@ def thumbnail_uri(name: str, files: PictureFiles) -> str | None:
     small = Image.fromarray(pixels).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
     small.save(file, "JPEG", quality=_QUALITY)
     return data_uri(file.getvalue(), "jpeg")
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """Return a picture file as a `data:` URI."""
-    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
