@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 State = Literal["passed", "violated", "undecided"]
 
+_EXPECTED_HARM = 5.0
+"""In margins: harms of this size are found soonest. Small ones cost little by it (sequential), great ones much less."""
+
 _LEAST_UNITS = 50
 """Units with a measurement in each variant below which nothing is decided: intervals are asymptotic."""
 
@@ -110,7 +113,9 @@ def _latency(
     shift, variance = after.log_value - before.log_value, before.variance + after.variance
     half = 0.0
     if variance > 0:
-        half = float(always_valid_half_width(np.asarray(variance), float(np.log1p(margin)), confidence))
+        half = float(
+            always_valid_half_width(np.asarray(variance), _EXPECTED_HARM * float(np.log1p(margin)), confidence)
+        )
     low, high = float(np.expm1(shift - half)), float(np.expm1(shift + half))
     before_ms, after_ms = (float(np.exp(side.log_value)) / 1000 for side in (before, after))
     harm = float(np.expm1(shift))
@@ -127,7 +132,9 @@ def _share(
     if min(len(np.unique(units)) for units, _ in sides) < _LEAST_UNITS:
         return Guardrail(name, variant, None, None, None, None, None, margin, "undecided")
     (before, variance_before), (after, variance_after) = (_share_of_requests(*side) for side in sides)
-    half = float(always_valid_half_width(np.asarray(variance_before + variance_after), margin, confidence))
+    half = float(
+        always_valid_half_width(np.asarray(variance_before + variance_after), _EXPECTED_HARM * margin, confidence)
+    )
     harm = after - before
     low, high = harm - half, harm + half
     return Guardrail(name, variant, before, after, harm, low, high, margin, _state(low, high, margin))

@@ -45,5 +45,5 @@ def log_quantile(values: Floats, units: NDArray[np.int64], probability: float) -
     low, high = probability - _READ_OFF_AT * error, probability + _READ_OFF_AT * error
     spans = np.abs(np.log(np.quantile(values, np.clip([low, high], 0, 1))) - np.log(at))
     # Where the distribution ends before it could be read on both sides, the longer side stands for both.
-    span = spans.mean() if 0 < low and high < 1 else spans.max()
+    span = spans.mean() if low > 0 and high < 1 else spans.max()
     return LogQuantile(float(np.log(at)), float((span / _READ_OFF_AT) ** 2))

@@ -8,7 +8,7 @@ WHERE assigned.experiment = $experiment AND ($start IS NULL OR time >= $start) A
 GROUP BY request_id, assigned.variant;
 
 CREATE TEMP TABLE span AS
-SELECT coalesce($start, min(time)) AS start, coalesce($end, max(time) + INTERVAL 1 MICROSECOND) AS "end",
+SELECT coalesce($start, min(time)) AS start, coalesce($end, (SELECT max(time) + INTERVAL 1 MICROSECOND FROM impressions)) AS "end",
   coalesce($start, min(time)) - to_microseconds(CAST($pre_days * 86400e6 AS BIGINT)) AS pre_start,
   CASE WHEN $source <> 'auto' THEN $source
        WHEN EXISTS (SELECT 1 FROM impressions SEMI JOIN members USING (request_id) WHERE source = 'client') THEN 'client'

@@ -26,7 +26,7 @@ _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv", 
 
 _ROOTS = "SELECT item_id, trim(string_split(CAST(value AS VARCHAR), '>')[1]) AS segment FROM items"
 _BANDS = """
-SELECT item_id, printf('%d: %g to %g', band, min(value) OVER same_band, max(value) OVER same_band) AS segment
+SELECT item_id, concat(band, ': ', min(value) OVER same_band, ' to ', max(value) OVER same_band) AS segment
 FROM (SELECT *, ntile({bands}) OVER (ORDER BY value) AS band FROM items WHERE value IS NOT NULL)
 WINDOW same_band AS (PARTITION BY band)
 """

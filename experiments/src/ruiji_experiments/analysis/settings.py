@@ -59,8 +59,9 @@ class AnalysisSettings:
     """Of intervals."""
     resamples: int = 2000
     """Of the bootstrap check; 0 leaves it out."""
-    expected_lift: float = 0.10
-    """Effects of about this size are found soonest by the always-valid intervals; any value is safe."""
+    expected_lift: float = 0.20
+    """Effects of about this size are found soonest by the always-valid intervals; any value is safe,
+    too large a one costs less than too small a one."""
     correction: Correction = "holm"
     """Of p-values over segments."""
     margins: Margins = field(default_factory=Margins)
