@@ -44,6 +44,7 @@ _FORESEEN = {
     "ruiji_encoder.RuijiEncoderError",
     "ruiji_encoding.EncoderError",
     "ruiji_evaluation.RuijiEvaluationError",
+    "ruiji_events.RuijiEventsError",
     "ruiji_server.CatalogueImportError",
     "ruiji_server.GenerationError",
     "ruiji_server.RuijiError",
@@ -54,6 +55,7 @@ _FORESEEN = {
 """By name, so that asking does not import torch or Triton."""
 
 _EXTRA_OF = {
+    "duckdb": "pip install 'ruiji[experiments]'",
     "grpc": "pip install 'ruiji[server]'",
     "ir_measures": "pip install 'ruiji[evaluation]'",
     "jinja2": "pip install 'ruiji[demo]'",

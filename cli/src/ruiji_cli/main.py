@@ -13,6 +13,7 @@ from ruiji_cli import (
     demo,
     encoder,
     evaluate,
+    events,
     experiment,
     index,
     loadtest,
@@ -43,6 +44,7 @@ app.add_typer(catalog.app, name="catalog")
 encoder.app.add_typer(rollout.app)
 app.add_typer(encoder.app, name="encoder")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(events.app, name="events")
 app.add_typer(experiment.app, name="experiment")
 app.add_typer(index.app, name="index")
 app.add_typer(store.app, name="store")

@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ruiji_cli.console import OUT
+from ruiji_cli.event_options import (
+    EventsRoot,
+    JournalFolder,
+    LogImpressions,
+    UnitKey,
+    journal_folder,
+    unit_key_file,
+)
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import (
     DEFAULT_DATA,
@@ -58,6 +66,10 @@ def serve(
         typer.Option(min=0.0, max=1.0, help="Share of answers that are compared with exact search, for the metrics."),
     ] = 0.001,
     drain_s: Annotated[float, typer.Option(min=0.0, help="Seconds between NOT_SERVING and refusing calls.")] = 2.0,
+    events: EventsRoot = None,
+    journal: JournalFolder = None,
+    unit_key: UnitKey = None,
+    log_impressions: LogImpressions = 0.0,
     workers: Annotated[
         int, typer.Option(min=1, envvar="RUIJI_WORKERS", help="Serving processes on the port; about one a core.")
     ] = 1,
@@ -69,8 +81,11 @@ def serve(
 
     A new generation is picked up while serving. Without --triton-url, queries by picture are refused.
 
+    With --events, RecordEvents takes impressions, taps and purchases, durably; `ruiji events` looks after them.
+
     With --workers, SIGHUP replaces the processes one by one: each old one leaves when its successor answers.
     """
+    from ruiji_server.events.settings import EventSettings
     from ruiji_server.ranking.policy import RankingPolicy
     from ruiji_server.services.settings import ServerSettings, ShadowSettings, TlsSettings
 
@@ -78,6 +93,11 @@ def serve(
         raise UsageProblem("TLS needs both --tls-certificate and --tls-key")
     if math.isnan(max_price_ratio):
         raise UsageProblem("--max-price-ratio must be a number of at least 1, or inf")
+    if events is None and log_impressions > 0:
+        raise UsageProblem("--log-impressions needs --events, which says where they are kept")
+    kept = None
+    if events is not None:
+        kept = EventSettings(journal_folder(data, events, journal), log_impressions)
     settings = ServerSettings(
         address=address,
         tls=None if tls_certificate is None or tls_key is None else TlsSettings(tls_certificate, tls_key),
@@ -87,6 +107,8 @@ def serve(
         ranking=RankingPolicy(max_price_ratio, category_weight, candidates),
         shadow=ShadowSettings(share=shadow_share),
         max_connection_age_s=max_connection_age_s if workers > 1 else math.inf,
+        events=kept,
+        unit_key=unit_key_file(data, unit_key) if events is not None or unit_key is not None else None,
     )
     access = PictureAccess.of(pictures, picture_prefix, picture_private)
     store = store_url(data, store)
