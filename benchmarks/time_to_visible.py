@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -90,6 +90,8 @@ class Times:
     lag: list[float] = field(default_factory=list)
     """How late new listings were sent: above a few milliseconds this program, or the machine, was too slow."""
     failures: list[str] = field(default_factory=list)
+    cores: dict[str, float] = field(default_factory=dict)
+    """Processor time of each process, as cores in use, over the whole of the load."""
 
 
 def main() -> None:
@@ -197,7 +199,7 @@ class Run:
         arguments = self._arguments
         ends_s = arguments.warm_up + arguments.seconds
         async with AsyncRuijiClient(ClientSettings(self._installation.target)) as self._client:
-            began = time.perf_counter()
+            began, before = time.perf_counter(), self._processor_s()
             bar = progress.add_task("Measure", total=ends_s)
             await asyncio.gather(
                 self._arrivals(began, arguments.rate, ends_s, self._new_listing),
@@ -205,7 +207,21 @@ class Run:
                 _show_time(progress, bar, began, ends_s),
             )
             await asyncio.gather(*self._tasks)
+            passed_s = time.perf_counter() - began
+            self._times.cores = {name: (s - before[name]) / passed_s for name, s in self._processor_s().items()}
         return self._times
+
+    def _processor_s(self) -> dict[str, float]:
+        """Return the processor time of each process and its children so far, in seconds."""
+        roots = {name: process.pid for name, process in self._installation.processes.items()}
+        spent = dict.fromkeys((*roots, "this program"), 0.0)
+        for name, pid in (*roots.items(), ("this program", os.getpid())):
+            parent = psutil.Process(pid)
+            for process in (parent, *(parent.children(recursive=True) if pid != os.getpid() else ())):
+                with suppress(psutil.Error):
+                    times = process.cpu_times()
+                    spent[name] += times.user + times.system + times.children_user + times.children_system
+        return spent
 
     async def _arrivals(
         self, began: float, rate: float, ends_s: float, arrive: Callable[[int, float, bool], Awaitable[None]]
@@ -308,10 +324,12 @@ def report(arguments: argparse.Namespace, times: Times, encoder_s: float, consol
     for line in lines:
         table.add_row(*line)
     console.print(table)
+    cores = ", ".join(f"{name} {used:.2f}" for name, used in times.cores.items())
     lag_ms = np.percentile(times.lag, 99) * 1e3 if times.lag else 0.0
     notes = [
         f"{len(times.failures)} calls failed" + (f", such as: {times.failures[0]}" if times.failures else ""),
         f"the encoder's own time for one picture at rest: {encoder_s * 1e3:.0f} ms",
+        f"cores in use: {cores}; {sum(times.cores.values()):.2f} together",
         f"new listings were sent {lag_ms:.0f} ms late at the 99th percentile",
     ]
     console.print(*notes, sep="\n")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,7 @@ class EmbeddingWorker:
         self._decode_ended = asyncio.Event()
         self._triton_pause = Pause(_FIRST_PAUSE_S, settings.max_pause_s)
         self._requests = 0
+        self._claimed_at = -math.inf
         self._stop = stop
         with ExitStack() as stack:
             self._store_threads = stack.enter_context(ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store"))
@@ -131,11 +133,14 @@ class EmbeddingWorker:
                 if room < settings.request_pictures or room_bytes <= 0:
                     await self._under_way.changed(settings.poll_s)
                     continue
+                await asyncio.sleep(self._claimed_at + settings.claim_s - time.monotonic())
                 try:
                     position, claimed = await self._in_store(self._look, feed, room, room_bytes)
                     for task in claimed:
                         self._begin(group, task)
-                    if not claimed:
+                    if claimed:
+                        self._claimed_at = time.monotonic()
+                    else:
                         if until_idle:
                             if not len(self._under_way) and (await self._in_store(self._tasks.backlog)).waiting == 0:
                                 return

@@ -28,6 +28,9 @@ class WorkerSettings:
     """Pictures being fetched or decoded at once."""
     decoders: int = 2
     """Threads that decode."""
+    claim_s: float = 0.04
+    """Shortest time from a claim that brought something to the next: listings that trickle in are taken some at a time,
+    and one that comes after a pause at once."""
     lease_s: float = 30.0
     """After this long, pictures of a worker that died go to another. Renewed three times in that time."""
     poll_s: float = 0.5

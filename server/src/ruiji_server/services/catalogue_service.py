@@ -16,13 +16,15 @@ from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.services.browsing import Categories, search
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import item_from, item_message, picture_fault
+from ruiji_server.services.upsert_queue import UpsertQueue
 from ruiji_server.store.catalogue import (
     CatalogueStore,
     EmbeddingStatus,
     Rejection,
-    UpsertAnswer,
+    RequestName,
     UpsertKind,
     UpsertOutcome,
+    UpsertRequest,
 )
 from ruiji_server.store.engine import Database
 
@@ -40,6 +42,7 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
     def __init__(self, database: Database, pictures: PictureSource) -> None:
         self._database = database
         self._store = CatalogueStore(database)
+        self._upserts = UpsertQueue(self._store)
         self._categories = Categories(database)
         self._pictures = pictures
 
@@ -55,7 +58,7 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
                 field="request_id",
             )
         _check_batch_size(len(request.items), field="items")
-        answer = await asyncio.to_thread(self._upsert, request)
+        answer = await self._upserts.upsert(await asyncio.to_thread(self._checked_request, request))
         return catalog_pb2.UpsertItemsResponse(
             outcomes=[_outcome_message(outcome) for outcome in answer.outcomes],
             feed_position=answer.feed_position,
@@ -105,12 +108,16 @@ class CatalogService(catalog_pb2_grpc.CatalogServiceServicer):
         """Count the items of categories."""
         return await self._categories.answer(request)
 
-    def _upsert(self, request: catalog_pb2.UpsertItemsRequest) -> UpsertAnswer:
+    async def close(self) -> None:
+        """Write what waits, and end."""
+        await self._upserts.close()
+
+    def _checked_request(self, request: catalog_pb2.UpsertItemsRequest) -> UpsertRequest:
         times = Counter(message.item_id for message in request.items)
         batch = [self._checked(message, twice=times[message.item_id] > 1) for message in request.items]
         # Deterministic: the same request has the same bytes, whichever client or proxy sends it.
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
-        return self._store.upsert(request.request_id, digest, batch)
+        return UpsertRequest(RequestName(request.request_id, digest), tuple(batch))
 
     def _checked(self, message: catalog_pb2.Item, *, twice: bool) -> Item | Rejection:
         try:

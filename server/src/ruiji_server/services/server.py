@@ -102,7 +102,8 @@ class Server:
         events_pb2_grpc.add_EventServiceServicer_to_server(
             EventService(None if events is None else events.intake, units), self._server
         )
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogService(database, pictures), self._server)
+        self._catalogue = CatalogService(database, pictures)
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(self._catalogue, self._server)
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             OperationsService(self._serving, database), self._server
         )
@@ -115,6 +116,7 @@ class Server:
 
     async def __aenter__(self) -> Server:
         self._stack.push_async_callback(self._shadow.close)
+        self._stack.push_async_callback(self._catalogue.close)
         ready = await self._serving.refresh()
         await self._health.set(_CATALOG, health_pb2.HealthCheckResponse.SERVING)
         await self._report(ready=ready)

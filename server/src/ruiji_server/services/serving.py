@@ -27,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 
 _CHANGES_AT_ONCE = 200
 """Changes applied between two requests; takes about a millisecond."""
+_READ_S = 0.02
+"""Shortest time from one reading of the feed to the next: a stream of single changes is read some at a time."""
 _WATCH_S = 0.5
 """Longest wait for a change before looking whether to end."""
 _PAUSE_S = 1.0
@@ -158,8 +160,10 @@ class ServingGenerations:
                     behind = min(serving.feed_position for serving in followed)
                     try:
                         if await loop.run_in_executor(thread, watch.wait, behind, _WATCH_S):
+                            began = loop.time()
                             for serving in followed:
                                 await self._catch_up(serving)
+                            await asyncio.sleep(began + _READ_S - loop.time())
                     except Unavailable as error:
                         _LOG.warning("changes are not seen at the moment: %s", error.message)
                         await asyncio.sleep(_PAUSE_S)
@@ -179,10 +183,12 @@ class ServingGenerations:
                 _LOG.exception("generation %s answers as it is: no change reaches it any more", generation_id)
                 return
             serving.live.apply(ItemChange(change.item_id, change.item) for change in changed)
-            if position == serving.feed_position:
+            passed, serving.feed_position = position - serving.feed_position, position
+            if passed:
+                metrics.observe_changes(serving.encoder_id, position, changed_items=serving.live.changed_items)
+            # Every change has a position of its own: so few positions cannot have held as many as were asked for.
+            if passed < _CHANGES_AT_ONCE:
                 return
-            serving.feed_position = position
-            metrics.observe_changes(serving.encoder_id, position, changed_items=serving.live.changed_items)
 
     async def _take_up(self, encoder_id: str, published: str, dimensions: int | None) -> None:
         try:

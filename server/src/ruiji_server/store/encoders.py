@@ -132,7 +132,7 @@ def register_encoder(database: Database, encoder_id: str, name: str, dimensions:
             own_items(connection)
             first = connection.execute(select(literal(1)).where(is_active()).limit(1)).first() is None
             state = EncoderState.PROMOTED if first else EncoderState.ACTIVE
-            if insert_missing(connection, encoders, row | {"state": str(state)}):
+            if insert_missing(connection, encoders, [row | {"state": str(state)}]):
                 note_change(connection, encoder_id, Change.REGISTERED, f"{name}, {dimensions} dimensions, {state}")
     elif known.state == EncoderState.RETIRED:
         if not revive:

@@ -1,8 +1,11 @@
-"""Applying a request once, however often it is sent: request ids and the answers they were given."""
+"""Applying requests once, however often it is sent: request ids and the answers they were given."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select, update
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ruiji_server.domain.errors import InvalidArgument, Reason
 from ruiji_server.store.answers import UpsertAnswer, answer_from_json, answer_to_json
@@ -15,37 +18,64 @@ _FORGOTTEN_AT_ONCE = 100
 """More than one request brings, so that what is old never piles up; few, so that nobody waits for it."""
 
 
-def begin_request(connection: Connection, request_id: str, content_sha256: str, *, now_us: int) -> UpsertAnswer | None:
-    """Take the request id for this transaction, or return the answer that the request got before.
+@dataclass(frozen=True, slots=True)
+class RequestName:
+    """What makes a request the same request."""
+
+    request_id: str
+    """The caller's name for it."""
+    content_sha256: str
+    """Over the whole request, to notice a request id that is used twice."""
+
+
+def begin_requests(
+    connection: Connection, requests: Sequence[RequestName], *, now_us: int
+) -> dict[str, UpsertAnswer | InvalidArgument]:
+    """Take request ids for this transaction.
 
     A request that is sent again while it is being applied waits here for its answer.
 
-    Raises:
-        InvalidArgument: the request id belongs to another batch.
+    Args:
+        connection: in a transaction that writes.
+        requests: with different ids.
+        now_us: when.
+
+    Returns:
+        By request id, for those that were applied before: the answer of then, or the failure where the request id
+        belongs to another batch.
     """
-    row = {"request_id": request_id, "content_sha256": content_sha256, "answer": "", "applied_at_us": now_us}
-    if insert_missing(connection, applied_requests, row):
-        return None
+    contents = {request.request_id: request.content_sha256 for request in requests}
+    rows = [
+        {"request_id": request_id, "content_sha256": contents[request_id], "answer": "", "applied_at_us": now_us}
+        for request_id in sorted(contents)
+    ]
+    taken = insert_missing(connection, applied_requests, rows)
+    if len(taken) == len(rows):
+        return {}
     known = connection.execute(
-        select(applied_requests.c.content_sha256, applied_requests.c.answer).where(
-            applied_requests.c.request_id == request_id
+        select(applied_requests.c.request_id, applied_requests.c.content_sha256, applied_requests.c.answer).where(
+            applied_requests.c.request_id.in_(contents.keys() - taken)
         )
-    ).one()
-    if known.content_sha256 != content_sha256:
-        raise InvalidArgument(
+    )
+    return {
+        row.request_id: answer_from_json(row.answer)
+        if row.content_sha256 == contents[row.request_id]
+        else InvalidArgument(
             Reason.REQUEST_ID_REUSED,
-            f"request id {request_id!r} was used for another batch; choose a new one for each",
+            f"request id {row.request_id!r} was used for another batch; choose a new one for each",
             field="request_id",
         )
-    return answer_from_json(known.answer)
+        for row in known
+    }
 
 
-def end_request(connection: Connection, request_id: str, answer: UpsertAnswer, *, now_us: int) -> None:
-    """Keep the answer, and forget some requests that are too old to be repeated."""
+def end_requests(connection: Connection, answers: Mapping[str, UpsertAnswer], *, now_us: int) -> None:
+    """Keep the answers by request id, and forget some requests that are too old to be repeated."""
     connection.execute(
         update(applied_requests)
-        .where(applied_requests.c.request_id == request_id)
-        .values(answer=answer_to_json(answer))
+        .where(applied_requests.c.request_id == bindparam("of_request"))
+        .values(answer=bindparam("given")),
+        [{"of_request": request_id, "given": answer_to_json(answers[request_id])} for request_id in sorted(answers)],
     )
     old = (
         select(applied_requests.c.request_id)

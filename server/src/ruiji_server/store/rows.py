@@ -73,13 +73,14 @@ def upsert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=newer), rows)
 
 
-def insert_missing(connection: Connection, table: Table, row: Row) -> bool:
-    """Insert a row unless its key is there, and return whether it was inserted.
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> set[Any]:
+    """Insert rows whose keys are not there, and return the keys of those that were inserted; the key is one column.
 
-    Waits for a transaction that is just inserting the same key.
+    Waits for a transaction that is just inserting one of the keys; writers of several insert them in the same order.
     """
-    statement = _insert(connection, table).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(statement, row).first() is not None
+    (key,) = table.primary_key
+    statement = _insert(connection, table).on_conflict_do_nothing().returning(key)
+    return set(connection.scalars(statement, rows))
 
 
 def insert_missing_from(connection: Connection, table: Table, rows: Select[Any]) -> None:
