@@ -9,7 +9,7 @@ each with a rendered photograph, and beside them sales, price changes and deleti
 
 A new listing is visible when the page for its own embedding has it; every n-th is asked for again and again from its
 acknowledgement on. A sold or deleted item must have left that page; a changed price must put the item into a band of
-width one around the new price. The question is repeated each few milliseconds, so times are too long by up to that, and
+width one around the new price. The question is repeated each 50 ms, so times are too long by up to that, and
 never too short. The encoder's own time is that of one picture on an idle machine, decoding included.
 
 Ends with status 1 if a target is missed: 1 s plus the encoder's time for new listings, 300 ms for changes, at the 99th
@@ -126,8 +126,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the measurement (default: 60)")
     parser.add_argument("--warm-up", type=float, default=5.0, help="seconds before it (default: 5)")
     parser.add_argument("--items", type=int, default=2_000, help="items in the catalogue at the start (default: 2000)")
-    parser.add_argument("--watch-every", type=int, default=5, help="watch each n-th new listing (default: 5)")
-    parser.add_argument("--poll-ms", type=float, default=20.0, help="pause between two questions (default: 20)")
+    parser.add_argument("--watch-every", type=int, default=10, help="watch each n-th new listing (default: 10)")
+    parser.add_argument("--poll-ms", type=float, default=50.0, help="pause between two questions (default: 50)")
     parser.add_argument("--rebuild-every", type=float, default=30.0, help="seconds between builds (default: 30)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--report", type=Path, default=Path("time_to_visible.md"), help="page to write, with a .png")
