@@ -104,7 +104,8 @@ class Journal:
         with self._changed:
             if self._closing:
                 raise JournalFailed("the journal was closed; send the events to another server")
-            if self._pending and self._pending_bytes + size > self._settings.max_pending_bytes:
+            # A batch that is larger than all that may wait is taken when nothing does.
+            if self._pending_bytes and self._pending_bytes + size > self._settings.max_pending_bytes:
                 raise JournalBusy(f"{self._pending_bytes:,} bytes of events wait for the disk; send these again later")
             self._pending.append((lines, done))
             self._pending_bytes += size
