@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from ruiji_cli import experiment_report
+
 app = typer.Typer(no_args_is_help=True, help="Compare variants of recommendations on live requests.")
+app.add_typer(experiment_report.app)
 
 
 @app.callback()

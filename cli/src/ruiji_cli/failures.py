@@ -45,6 +45,7 @@ _FORESEEN = {
     "ruiji_encoding.EncoderError",
     "ruiji_evaluation.RuijiEvaluationError",
     "ruiji_events.RuijiEventsError",
+    "ruiji_experiments.RuijiExperimentsError",
     "ruiji_server.CatalogueImportError",
     "ruiji_server.GenerationError",
     "ruiji_server.RuijiError",
