@@ -10,6 +10,7 @@ import typer
 
 from ruiji_cli import (
     catalog,
+    console_page,
     demo,
     encoder,
     evaluate,
@@ -53,6 +54,7 @@ app.command(name="triton")(triton.triton)
 app.command(name="serve")(serve.serve)
 app.command(name="similar")(similar.similar)
 app.command(name="up")(up.up)
+app.command(name="console")(console_page.console)
 app.command(name="demo")(demo.demo)
 app.command(name="loadtest")(loadtest.loadtest)
 

@@ -1,0 +1,1 @@
+"""One module for each page: reads its address, asks the server, fills a template."""
