@@ -119,6 +119,7 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
     from ruiji_server.ranking.policy import RankingPolicy
     from ruiji_server.ranking.query import Page, Query
     from ruiji_server.services.recommendation_service import RecommendationService
+    from ruiji_server.services.variants import RunningExperiments
     from ruiji_server.services.wire import add_items
 
     serving = server._serving.current()
@@ -146,7 +147,8 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
         (message, pages),
         (pb.SimilarItemsResponse.SerializeToString, messages),
     ]
-    service = RecommendationService(server._serving, database, None, policy, PictureSource(None))
+    experiments = RunningExperiments(database, server._serving)
+    service = RecommendationService(server._serving, database, None, policy, PictureSource(None), experiments)
 
     def whole(request: pb.SimilarItemsRequest) -> None:
         # By item id it waits for nothing, so the event loop is not needed.

@@ -15,6 +15,8 @@ from tests.support.reference_server import Fault, ReferenceServer
 CLASSES = {
     "INVALID_ARGUMENT": ruiji_client.InvalidArgumentError,
     "NOT_FOUND": ruiji_client.NotFoundError,
+    "ALREADY_EXISTS": ruiji_client.AlreadyExistsError,
+    "ABORTED": ruiji_client.AbortedError,
     "FAILED_PRECONDITION": ruiji_client.FailedPreconditionError,
     "RESOURCE_EXHAUSTED": ruiji_client.ResourceExhaustedError,
     "UNAUTHENTICATED": ruiji_client.UnauthenticatedError,

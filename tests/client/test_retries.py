@@ -6,7 +6,13 @@ import re
 
 import grpc
 import pytest
-from ruiji.v1 import catalog_pb2_grpc, events_pb2_grpc, operations_pb2_grpc, recommendation_pb2_grpc
+from ruiji.v1 import (
+    catalog_pb2_grpc,
+    events_pb2_grpc,
+    experiments_pb2_grpc,
+    operations_pb2_grpc,
+    recommendation_pb2_grpc,
+)
 from ruiji_client import ClientSettings, InternalError, Item, Price, Retries, RuijiClient, UnavailableError
 from ruiji_client._channel import RETRYABLE_CODES
 
@@ -19,6 +25,7 @@ CONTRACT = {
     "ruiji.v1.RecommendationService": recommendation_pb2_grpc.RecommendationServiceServicer,
     "ruiji.v1.CatalogService": catalog_pb2_grpc.CatalogServiceServicer,
     "ruiji.v1.EventService": events_pb2_grpc.EventServiceServicer,
+    "ruiji.v1.ExperimentService": experiments_pb2_grpc.ExperimentServiceServicer,
     "ruiji.v1.OperationsService": operations_pb2_grpc.OperationsServiceServicer,
 }
 

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 import ruiji_client
-from ruiji.v1 import catalog_pb2, events_pb2, operations_pb2, recommendation_pb2
+from ruiji.v1 import catalog_pb2, events_pb2, experiments_pb2, operations_pb2, recommendation_pb2
 from ruiji_client import AsyncRuijiClient, RuijiClient
 
 SERVICES = [
@@ -14,6 +14,7 @@ SERVICES = [
     catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     operations_pb2.DESCRIPTOR.services_by_name["OperationsService"],
     events_pb2.DESCRIPTOR.services_by_name["EventService"],
+    experiments_pb2.DESCRIPTOR.services_by_name["ExperimentService"],
 ]
 
 
@@ -27,6 +28,8 @@ def public_methods(client: type) -> set[str]:
 
 def test_the_public_names_change_only_on_purpose() -> None:
     assert ruiji_client.__all__ == [
+        "AbortedError",
+        "AlreadyExistsError",
         "AsyncRuijiClient",
         "Category",
         "ClientSettings",
@@ -40,6 +43,11 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "ErrorDetail",
         "Event",
         "EventOutcome",
+        "Experiment",
+        "ExperimentRevision",
+        "ExperimentStage",
+        "ExperimentStatus",
+        "ExperimentTarget",
         "FailedPreconditionError",
         "FoundItem",
         "GetItemResponse",
@@ -52,6 +60,7 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "NotFoundError",
         "PermissionDeniedError",
         "Price",
+        "RampStep",
         "RecordEventsResponse",
         "ResourceExhaustedError",
         "Retries",
@@ -68,6 +77,8 @@ def test_the_public_names_change_only_on_purpose() -> None:
         "UnavailableError",
         "UpsertItemsResponse",
         "UpsertOutcome",
+        "Variant",
+        "VariantAssignment",
         "impression_event",
         "purchase_event",
         "tap_event",

@@ -26,6 +26,15 @@ from ruiji.v1.catalog_pb2 import (
 )
 from ruiji.v1.common_pb2 import ErrorDetail, Price
 from ruiji.v1.events_pb2 import Event, EventOutcome, RecordEventsResponse
+from ruiji.v1.experiments_pb2 import (
+    Experiment,
+    ExperimentRevision,
+    ExperimentStage,
+    ExperimentStatus,
+    ExperimentTarget,
+    RampStep,
+    Variant,
+)
 from ruiji.v1.operations_pb2 import EncoderStatus, StatusResponse
 from ruiji.v1.recommendation_pb2 import (
     DroppedItem,
@@ -34,11 +43,14 @@ from ruiji.v1.recommendation_pb2 import (
     SimilarItemsBatchResponse,
     SimilarItemsOutcome,
     SimilarItemsResponse,
+    VariantAssignment,
 )
 
 from ruiji_client._aio import AsyncRuijiClient
 from ruiji_client._client import RuijiClient
 from ruiji_client._errors import (
+    AbortedError,
+    AlreadyExistsError,
     DeadlineExceededError,
     FailedPreconditionError,
     InternalError,
@@ -54,6 +66,8 @@ from ruiji_client._events import impression_event, purchase_event, tap_event
 from ruiji_client._settings import ClientSettings, Connection, Deadlines, Retries, Tls
 
 __all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
     "AsyncRuijiClient",
     "Category",
     "ClientSettings",
@@ -67,6 +81,11 @@ __all__ = [
     "ErrorDetail",
     "Event",
     "EventOutcome",
+    "Experiment",
+    "ExperimentRevision",
+    "ExperimentStage",
+    "ExperimentStatus",
+    "ExperimentTarget",
     "FailedPreconditionError",
     "FoundItem",
     "GetItemResponse",
@@ -79,6 +98,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "Price",
+    "RampStep",
     "RecordEventsResponse",
     "ResourceExhaustedError",
     "Retries",
@@ -95,6 +115,8 @@ __all__ = [
     "UnavailableError",
     "UpsertItemsResponse",
     "UpsertOutcome",
+    "Variant",
+    "VariantAssignment",
     "impression_event",
     "purchase_event",
     "tap_event",

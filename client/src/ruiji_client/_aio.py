@@ -21,11 +21,13 @@ from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
 from ruiji.v1.events_pb2 import Event, RecordEventsRequest, RecordEventsResponse
 from ruiji.v1.events_pb2_grpc import EventServiceStub
+from ruiji.v1.experiments_pb2_grpc import ExperimentServiceStub
 from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
 from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
 from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
+from ruiji_client._aio_experiments import AsyncExperimentCalls
 from ruiji_client._channel import call_metadata, channel_credentials, channel_options
 from ruiji_client._errors import client_error
 from ruiji_client._requests import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from ruiji.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
     from ruiji.v1.events_pb2_grpc import EventServiceAsyncStub
+    from ruiji.v1.experiments_pb2_grpc import ExperimentServiceAsyncStub
     from ruiji.v1.operations_pb2_grpc import OperationsServiceAsyncStub
     from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceAsyncStub
 
@@ -50,7 +53,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-class AsyncRuijiClient:
+class AsyncRuijiClient(AsyncExperimentCalls):
     """Asks one Ruiji installation from the event loop in which it was made. Make one and keep it; it holds one channel.
 
     Args:
@@ -75,6 +78,7 @@ class AsyncRuijiClient:
         self._catalog = cast("CatalogServiceAsyncStub", CatalogServiceStub(self._channel))
         self._events = cast("EventServiceAsyncStub", EventServiceStub(self._channel))
         self._operations = cast("OperationsServiceAsyncStub", OperationsServiceStub(self._channel))
+        self._experiments = cast("ExperimentServiceAsyncStub", ExperimentServiceStub(self._channel))
 
     async def similar_items(
         self,

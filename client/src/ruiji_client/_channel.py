@@ -22,6 +22,12 @@ RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ruiji.v1.CatalogService/ListCategories": ("UNAVAILABLE",),
     "ruiji.v1.OperationsService/Status": ("UNAVAILABLE",),
     "ruiji.v1.EventService/RecordEvents": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/PutExperiment": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/GetExperiment": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/ListExperiments": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/ListExperimentRevisions": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/RollBackExperiment": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/StopExperiment": ("UNAVAILABLE",),
 }
 """For each RPC the codes that its contract calls worth a retry. UpsertItems is safe to repeat because all attempts of a
 call carry one request id."""

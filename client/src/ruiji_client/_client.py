@@ -19,6 +19,7 @@ from ruiji.v1.catalog_pb2_grpc import CatalogServiceStub
 from ruiji.v1.common_pb2 import Price
 from ruiji.v1.events_pb2 import Event, RecordEventsRequest, RecordEventsResponse
 from ruiji.v1.events_pb2_grpc import EventServiceStub
+from ruiji.v1.experiments_pb2_grpc import ExperimentServiceStub
 from ruiji.v1.operations_pb2 import StatusRequest, StatusResponse
 from ruiji.v1.operations_pb2_grpc import OperationsServiceStub
 from ruiji.v1.recommendation_pb2 import InfoRequest, InfoResponse, SimilarItemsBatchResponse, SimilarItemsResponse
@@ -26,6 +27,7 @@ from ruiji.v1.recommendation_pb2_grpc import RecommendationServiceStub
 
 from ruiji_client._channel import call_metadata, channel_credentials, channel_options
 from ruiji_client._errors import client_error
+from ruiji_client._experiments import ExperimentCalls
 from ruiji_client._requests import (
     delete_items_request,
     list_categories_request,
@@ -43,7 +45,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-class RuijiClient:
+class RuijiClient(ExperimentCalls):
     """Asks one Ruiji installation. Make one, keep it, share it between threads; it holds one channel.
 
     Nothing is sent before the first call, so a server that is not up yet is an `UnavailableError` of that call. Make
@@ -68,6 +70,7 @@ class RuijiClient:
         self._catalog = CatalogServiceStub(self._channel)
         self._events = EventServiceStub(self._channel)
         self._operations = OperationsServiceStub(self._channel)
+        self._experiments = ExperimentServiceStub(self._channel)
 
     def similar_items(
         self,

@@ -3,6 +3,8 @@
 RuijiClientError                 any status without a class of its own
 InvalidArgumentError           INVALID_ARGUMENT      the request is at fault; `field` says where
 NotFoundError                  NOT_FOUND
+AlreadyExistsError             ALREADY_EXISTS        what should be new is there
+AbortedError                   ABORTED               somebody else changed it; read it again
 FailedPreconditionError        FAILED_PRECONDITION   not in the state that the call needs; `reason` says which
 ResourceExhaustedError         RESOURCE_EXHAUSTED    a limit was reached; not worth an immediate retry
 UnauthenticatedError           UNAUTHENTICATED       the token is missing or not accepted
@@ -57,6 +59,14 @@ class NotFoundError(RuijiClientError):
     """There is no such item, or it was deleted."""
 
 
+class AlreadyExistsError(RuijiClientError):
+    """What should be new is there."""
+
+
+class AbortedError(RuijiClientError):
+    """Somebody else changed it meanwhile; read it again, and decide anew."""
+
+
 class FailedPreconditionError(RuijiClientError):
     """The item or the encoder is not in the state that the call needs; `reason` says whether waiting helps."""
 
@@ -88,6 +98,8 @@ class InternalError(RuijiClientError):
 _CLASSES: Final[dict[grpc.StatusCode, type[RuijiClientError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgumentError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExistsError,
+    grpc.StatusCode.ABORTED: AbortedError,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPreconditionError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhaustedError,
     grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,

@@ -34,6 +34,8 @@ class Deadlines:
 
     record_events_s: float = 10.0
     """`record_events`, in seconds. Durable before the answer."""
+    experiments_s: float = 10.0
+    """Each of the calls about experiments, in seconds."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):

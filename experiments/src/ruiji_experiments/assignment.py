@@ -107,14 +107,12 @@ class _Running:
         ranks = accumulate((len(taken) for taken in placed.ranges), initial=0)
         # With the rank of each range's first bucket in the order in which traffic takes them up.
         self._ranges = [(taken.begin, taken.end, rank) for taken, rank in zip(placed.ranges, ranks, strict=False)]
-        self._step_times = [step.at for step in self.experiment.ramp]
-        self._traffic_bp = [self.experiment.traffic_bp, *(step.traffic_bp for step in self.experiment.ramp)]
         self._variant_ends = list(accumulate(variant.share_bp for variant in self.experiment.variants))
 
     def has(self, layer_bucket: int, now: datetime) -> bool:
         if not self.experiment.runs_at(now):
             return False
-        traffic_bp = self._traffic_bp[bisect_right(self._step_times, now)]
+        traffic_bp = self.experiment.traffic_bp_at(now)
         return any(begin <= layer_bucket < min(end, begin + traffic_bp - rank) for begin, end, rank in self._ranges)
 
     def variant_of(self, unit: str) -> Variant:

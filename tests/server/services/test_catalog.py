@@ -22,7 +22,7 @@ from ruiji_client import (
     UnauthenticatedError,
     UpsertOutcome,
 )
-from ruiji_server.domain.errors import STATUS_NAMES, Reason, RuijiError
+from ruiji_server.domain.errors import STATUS_NAMES, ExperimentNotFound, ItemNotFound, Reason, RuijiError
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.failures import status_code
@@ -167,7 +167,7 @@ def errors(kind: type[RuijiError] = RuijiError) -> list[type[RuijiError]]:
 def test_every_domain_error_has_its_status():
     assert set(errors()) == set(STATUS_NAMES)
     for kind in STATUS_NAMES:
-        error = kind("some-item") if kind.__name__ == "ItemNotFound" else kind(Reason.STORE_FULL, "message")
+        error = kind("some-name") if kind in {ItemNotFound, ExperimentNotFound} else kind(Reason.STORE_FULL, "message")
         assert status_code(error).name == STATUS_NAMES[kind]
 
 

@@ -190,6 +190,11 @@ class Experiment:
         """Return whether it has begun and not ended."""
         return self.start <= now and (self.end is None or now < self.end)
 
+    def traffic_bp_at(self, now: datetime) -> int:
+        """Return the share of the layer's units that takes part at a moment at which it runs."""
+        done = [step.traffic_bp for step in self.ramp if step.at <= now]
+        return done[-1] if done else self.traffic_bp
+
     def overlaps(self, other: Experiment) -> bool:
         """Return whether there is a moment at which both run."""
         ends = [one.end for one in (self, other) if one.end is not None]

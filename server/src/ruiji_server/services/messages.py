@@ -112,6 +112,30 @@ def page_size_of(
     return request.page_size
 
 
+def check_asker(request: recommendation_pb2.SimilarItemsRequest) -> None:
+    """Raise `InvalidArgument` unless who asks, and what is said of them, keeps to the contract."""
+    if len(request.unit_id) > limits.MAX_UNIT_ID_CHARS:
+        raise InvalidArgument(
+            Reason.UNIT_ID_INVALID,
+            f"unit_id has {len(request.unit_id)} characters; at most {limits.MAX_UNIT_ID_CHARS} are accepted",
+            field="unit_id",
+        )
+    if len(request.targeting) > limits.MAX_TARGETING_ATTRIBUTES:
+        raise InvalidArgument(
+            Reason.TARGETING_INVALID,
+            f"targeting has {len(request.targeting)} attributes; at most {limits.MAX_TARGETING_ATTRIBUTES} can be",
+            field="targeting",
+        )
+    for name, value in request.targeting.items():
+        if not 1 <= len(name) <= limits.MAX_TARGETING_NAME_CHARS or len(value) > limits.MAX_TARGETING_VALUE_CHARS:
+            raise InvalidArgument(
+                Reason.TARGETING_INVALID,
+                f"attribute {name[:80]!r}: a name has 1 to {limits.MAX_TARGETING_NAME_CHARS} characters, a value at "
+                f"most {limits.MAX_TARGETING_VALUE_CHARS}",
+                field="targeting",
+            )
+
+
 def policy_of(overrides: recommendation_pb2.RankingOverrides, default: RankingPolicy) -> RankingPolicy:
     """Return the ranking policy of a request: the server's, with the request's departures."""
     if overrides.price_currency_code:

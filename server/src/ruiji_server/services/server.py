@@ -19,6 +19,8 @@ from ruiji.v1 import (
     catalog_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
+    experiments_pb2,
+    experiments_pb2_grpc,
     operations_pb2,
     operations_pb2_grpc,
     recommendation_pb2,
@@ -34,11 +36,13 @@ from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services import metrics
 from ruiji_server.services.catalogue_service import CatalogService
 from ruiji_server.services.event_service import EventService
+from ruiji_server.services.experiment_service import ExperimentService
 from ruiji_server.services.operations_service import OperationsService
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.serving import ServingGenerations
 from ruiji_server.services.settings import ServerSettings, TlsSettings
 from ruiji_server.services.shadow import ShadowQueries
+from ruiji_server.services.variants import RunningExperiments
 from ruiji_server.store.engine import Database
 
 __all__ = ["Server", "ServerSettings", "TlsSettings"]
@@ -49,6 +53,8 @@ _RECOMMENDATION: Final = recommendation_pb2.DESCRIPTOR.services_by_name["Recomme
 _OPERATIONS: Final = operations_pb2.DESCRIPTOR.services_by_name["OperationsService"].full_name
 _EVENTS: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
 _CATALOG: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
+_EXPERIMENTS: Final = experiments_pb2.DESCRIPTOR.services_by_name["ExperimentService"].full_name
+_SERVICES: Final = (_RECOMMENDATION, _CATALOG, _EVENTS, _EXPERIMENTS, _OPERATIONS)
 
 
 class Server:
@@ -74,6 +80,7 @@ class Server:
         self._settings = settings
         self._shadow = ShadowQueries(settings.shadow)
         self._serving = ServingGenerations(generations, database, self._shadow)
+        self._experiments = RunningExperiments(database, self._serving)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in grpc-stubs
         self._stack = AsyncExitStack()
         units = None if settings.unit_key is None else UnitHasher(read_or_make_key(settings.unit_key))
@@ -94,6 +101,7 @@ class Server:
                 triton,
                 settings.ranking,
                 pictures,
+                self._experiments,
                 None if events is None else events.impressions,
                 units,
             ),
@@ -107,17 +115,18 @@ class Server:
         operations_pb2_grpc.add_OperationsServiceServicer_to_server(
             OperationsService(self._serving, database), self._server
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (_RECOMMENDATION, _CATALOG, _EVENTS, _OPERATIONS, health.SERVICE_NAME, reflection.SERVICE_NAME),
-            self._server,
+        experiments_pb2_grpc.add_ExperimentServiceServicer_to_server(
+            ExperimentService(database, generations, self._serving, self._experiments), self._server
         )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.port = self._bind()
 
     async def __aenter__(self) -> Server:
         self._stack.push_async_callback(self._shadow.close)
         self._stack.push_async_callback(self._catalogue.close)
         ready = await self._serving.refresh()
+        await self._experiments.refresh()
         await self._health.set(_CATALOG, health_pb2.HealthCheckResponse.SERVING)
         await self._report(ready=ready)
         await self._server.start()
@@ -153,6 +162,7 @@ class Server:
     async def _follow_generations(self) -> None:
         while True:
             await asyncio.sleep(self._settings.generation_poll_s)
+            await self._experiments.refresh()
             await self._report(ready=await self._serving.refresh())
 
     async def _report(self, *, ready: bool) -> None:
