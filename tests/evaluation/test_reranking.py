@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from ruiji_evaluation.errors import LogError, NothingToEvaluate
-from ruiji_evaluation.logs.reranking import AS_SHOWN, evaluate_logs, rank
+from ruiji_evaluation.logs.judging import AS_SHOWN, rank
+from ruiji_evaluation.logs.reranking import evaluate_logs
 from ruiji_evaluation.logs.schema import Request, Shown, Tap
 from ruiji_evaluation.logs.writing import write_parquet
 from ruiji_evaluation.report import write_report
