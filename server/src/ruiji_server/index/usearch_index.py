@@ -12,7 +12,8 @@ from usearch.index import Index, Matches
 
 from ruiji_server.index.quantisation import Int8Scale
 
-_ADD_AT_ONCE = 1_000
+_ADD_AT_ONCE = 4_000
+"""Between two reports of progress; enough that threads seldom wait for each other's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class HnswSettings:
     """Edges per node and level (M). More finds more and takes 8 to 10 bytes an edge."""
     expansion_add: int = 128
     """Candidates looked at while adding (ef_construction)."""
+    threads: int = 0
+    """That add; 0 for as many as there are cores."""
 
 
 class UsearchIndex:
@@ -47,14 +50,15 @@ class UsearchIndex:
     ) -> UsearchIndex:
         """Build the graph of all rows.
 
-        Rows are added by one thread, since several can leave items that no search finds, and in random order, since
-        rows come sorted by id and neighbours in time make a poor graph.
+        Rows are added in random order, since they come sorted by id and neighbours in time make a poor graph, and by
+        all cores. Threads that add at the same time leave a few more items that no search finds than one thread does
+        (docs/adr/0007-parallel-build.md), so whoever builds has to sweep for those and to repair them.
 
         Args:
             embeddings: shape (items, dimensions), float32, unit length.
             scale: how they become int8.
             settings: how the graph is built.
-            seed: of the order.
+            seed: of the order; with several threads the graph still differs a little from build to build.
             progress: told how many rows were added since the last call.
         """
         index = Index(
@@ -67,7 +71,7 @@ class UsearchIndex:
         order = np.random.default_rng(seed).permutation(len(embeddings))
         for start in range(0, len(order), _ADD_AT_ONCE):
             rows = order[start : start + _ADD_AT_ONCE]
-            index.add(rows.astype(np.uint64), scale.quantise(embeddings[rows]), threads=1)
+            index.add(rows.astype(np.uint64), scale.quantise(embeddings[rows]), threads=settings.threads)
             progress(len(rows))
         return cls(index, scale)
 
