@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ruiji_cli.console import ERR, OUT, StageBars, bar
+from ruiji_cli.demo_console import show_console
 from ruiji_cli.similar import page_table, price_text
 
 if TYPE_CHECKING:
@@ -32,11 +34,19 @@ def demo(
     triton_url: Annotated[
         str | None, typer.Option(envvar="RUIJI_TRITON_URL", help="Use this Triton instead of starting one.")
     ] = None,
+    console: Annotated[
+        bool | None,
+        typer.Option(
+            "--console/--no-console",
+            help="Keep the console open in the end, until Ctrl-C.  [default: if this is a terminal]",
+        ),
+    ] = None,
 ) -> None:
     """Render a catalogue, embed it through Triton, build an index, serve it, and show what comes back.
 
-    Ends with a table in the terminal and a gallery page with the pictures. Everything stays in the output folder;
-    `ruiji up --data OUTPUT/data` serves it afterwards.
+    Ends with a table in the terminal, a gallery page with the pictures, and the console, on which to look around with
+    a browser. In a terminal it stays until Ctrl-C; elsewhere it is started, looked at, and closed again. Everything
+    stays in the output folder; `ruiji up --data OUTPUT/data` serves it afterwards, `ruiji console` shows it.
     """
     from ruiji_demo.catalogue import item_id_of, render_catalogue
     from ruiji_server.embedding.picture_source import PictureSource
@@ -73,14 +83,23 @@ def demo(
         _step(5, "Serve it over gRPC and ask for similar items")
         # Spread over the catalogue, so that many categories come up.
         asked = [item_id_of(number * items // queries) for number in range(queries)]
-        asyncio.run(_show(database, generations, triton_url, output, asked))
-        OUT.print(f"To keep serving it: ruiji up --data {data}; then, elsewhere: ruiji similar {asked[0]}")
+        stay = sys.stdout.isatty() if console is None else console
+        asyncio.run(_show(database, generations, triton_url, output, asked, stay=stay))
+        OUT.print(
+            f"To serve it again: ruiji up --data {data}; then, elsewhere: ruiji console, or ruiji similar {asked[0]}"
+        )
 
 
 async def _show(
-    database: Database, generations: GenerationDirectory, triton_url: str, output: Path, asked: Sequence[str]
+    database: Database,
+    generations: GenerationDirectory,
+    triton_url: str,
+    output: Path,
+    asked: Sequence[str],
+    *,
+    stay: bool,
 ) -> None:
-    """Serve on a free port, ask for pages over the socket, print one and draw all."""
+    """Serve on a free port, ask for pages over the socket, print one, draw all, and open the console."""
     from ruiji_client import AsyncRuijiClient
     from ruiji_server.embedding.picture_source import PictureSource
     from ruiji_server.embedding.triton import TritonClient
@@ -103,16 +122,17 @@ async def _show(
         first = items[asked[0]]
         by_picture = await client.similar_items(picture=first.picture_content, page_size=1, explain=True)
         info = await client.info()
-    latency_ms = statistics.median(latencies_ms)
-    OUT.print(page_table(pages[asked[0]], items, title=f"{first.item_id}, {first.title}"))
-    nearest = by_picture.items[0]
-    OUT.print(
-        f"Asked with its picture instead of its id: {nearest.item_id} at cosine {nearest.cosine:.3f}, "
-        f"embedded in {by_picture.explanation.embed_us / 1e3:.0f} ms. "
-        f"By id a page took {latency_ms:.1f} ms (median of {len(asked)})."
-    )
-    page = _write_gallery(output / "gallery.html", pages, items, info, latency_ms)
-    OUT.print(f"Pages of {len(asked)} items with their pictures: {page.resolve().as_uri()}", soft_wrap=True)
+        latency_ms = statistics.median(latencies_ms)
+        OUT.print(page_table(pages[asked[0]], items, title=f"{first.item_id}, {first.title}"))
+        nearest = by_picture.items[0]
+        OUT.print(
+            f"Asked with its picture instead of its id: {nearest.item_id} at cosine {nearest.cosine:.3f}, "
+            f"embedded in {by_picture.explanation.embed_us / 1e3:.0f} ms. "
+            f"By id a page took {latency_ms:.1f} ms (median of {len(asked)})."
+        )
+        page = _write_gallery(output / "gallery.html", pages, items, info, latency_ms)
+        OUT.print(f"Pages of {len(asked)} items with their pictures: {page.resolve().as_uri()}", soft_wrap=True)
+        await show_console(f"127.0.0.1:{server.port}", asked[0], stay=stay)
 
 
 def _write_gallery(

@@ -63,10 +63,13 @@ _EXTRA_OF = {
     "matplotlib": "pip install 'ruiji[evaluation]' or 'ruiji[encoder]'",
     "onnxruntime": "pip install 'ruiji[triton]'",
     "pyarrow": "pip install 'ruiji[server]'",
+    "python_multipart": "pip install 'ruiji[console]'",
     "sqlalchemy": "pip install 'ruiji[server]'",
+    "starlette": "pip install 'ruiji[console]'",
     "tensorboard": "pip install 'ruiji[encoder]'",
     "torch": "pip install torch==2.13.0, then pip install 'ruiji[encoder]'",
     "transformers": "pip install 'ruiji[encoder]'",
     "tritonclient": "pip install 'ruiji[server]'",
+    "uvicorn": "pip install 'ruiji[console]'",
 }
 """Module to what brings it."""

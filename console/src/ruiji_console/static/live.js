@@ -5,6 +5,8 @@ import { replaceResults, sayUnreachable } from "./page.js";
 const PAUSE_MS = 180;
 
 export function liveForm(form) {
+  // The button is for pages without scripts.
+  form.classList.add("is-live");
   let timer = 0;
   let underWay = new AbortController();
 
