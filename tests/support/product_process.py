@@ -21,7 +21,7 @@ ITEMS = 300
 async def serve(folder: Path) -> None:
     store = fill_store(folder, ITEMS)
     generations, _ = build(store, folder / "generations")
-    settings = ServerSettings(address="127.0.0.1:0", drain_s=0.0, grace_s=0.0)
+    settings = ServerSettings(address="127.0.0.1:0", drain_s=0.0, grace_s=0.0, unit_key=folder / "unit.key")
     # No Triton: query pictures are refused, everything else is answered.
     async with Server(settings, store.database, generations, PictureSource(None), None) as server:
         sys.stdout.write(f"{server.port}\n")

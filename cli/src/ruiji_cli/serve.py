@@ -108,7 +108,7 @@ def serve(
         shadow=ShadowSettings(share=shadow_share),
         max_connection_age_s=max_connection_age_s if workers > 1 else math.inf,
         events=kept,
-        unit_key=unit_key_file(data, unit_key) if events is not None or unit_key is not None else None,
+        unit_key=unit_key_file(data, unit_key),
     )
     access = PictureAccess.of(pictures, picture_prefix, picture_private)
     store = store_url(data, store)

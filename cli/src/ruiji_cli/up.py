@@ -11,6 +11,7 @@ import typer
 
 from ruiji_cli.background import kept_running
 from ruiji_cli.console import ERR
+from ruiji_cli.event_options import unit_key_file
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, PicturesFolder, TritonUrl, generations_folder, store_url
 from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
 from ruiji_cli.triton import EncoderFolders, triton_settings
@@ -55,7 +56,7 @@ def up(
             stack.enter_context(kept_running([*worker, "--encoder-id", encoder_id]))
         stack.enter_context(kept_running(["index", "build", "--data", str(data), "--every", str(rebuild_s)]))
         run(
-            ServerSettings(address=address, metrics_port=metrics_port),
+            ServerSettings(address=address, metrics_port=metrics_port, unit_key=unit_key_file(data, None)),
             store_url(data, None),
             generations_folder(data, None),
             access,
