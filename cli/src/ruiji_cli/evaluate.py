@@ -12,13 +12,15 @@ from ruiji_cli.console import ERR, OUT, StageBars
 
 if TYPE_CHECKING:
     from ruiji_evaluation.evaluation import Evaluation
+    from ruiji_evaluation.pictures import Pictures
     from ruiji_evaluation.study import Study
 
 app = typer.Typer(
     help="Compare encoders offline.\n\n"
     "A study (TOML) names the item table, the pictures, the encoders, the baseline and, where there are no logs, which "
     "equal attributes make items relevant. `attributes` searches a gallery; `logs` puts logged lists into each "
-    "encoder's order and judges them by their taps. Both write a Markdown and an HTML report with intervals, "
+    "encoder's order and judges them by their taps; `events` does so with yesterday's log of the servers and the "
+    "embeddings of the store, and needs no study. All write a Markdown and an HTML report with intervals, "
     "significance, slices, and pages of wins and losses in pictures. See docs/evaluation.md for both formats.",
     no_args_is_help=True,
 )
@@ -163,8 +165,15 @@ def _study(path: Path, data: Path | None, add: list[str] | None, only: list[str]
 
 
 def _report(evaluation: Evaluation, study: Study, folder: Path) -> None:
-    from ruiji_evaluation.documents.tables import p_text
     from ruiji_evaluation.pictures import PictureFiles
+
+    with PictureFiles(study.pictures) as files:
+        show_evaluation(evaluation, files, folder)
+
+
+def show_evaluation(evaluation: Evaluation, pictures: Pictures, folder: Path) -> None:
+    """Print the table of an evaluation and write its report."""
+    from ruiji_evaluation.documents.tables import p_text
     from ruiji_evaluation.report import write_report
 
     comparison = evaluation.comparison
@@ -184,6 +193,5 @@ def _report(evaluation: Evaluation, study: Study, folder: Path) -> None:
     OUT.print(table)
     for reason, number in sorted(evaluation.left_out.items()):
         ERR.print(f"left out: {number} x {reason}", highlight=False)
-    with PictureFiles(study.pictures) as files:
-        written = write_report(evaluation, folder, files)
+    written = write_report(evaluation, folder, pictures)
     OUT.print(f"{comparison.queries} queries; report: {written.html} and {written.markdown}", soft_wrap=True)

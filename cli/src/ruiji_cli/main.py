@@ -14,6 +14,7 @@ from ruiji_cli import (
     demo,
     encoder,
     evaluate,
+    evaluate_events,
     events,
     experiment,
     index,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(catalog.app, name="catalog")
 encoder.app.add_typer(rollout.app)
 app.add_typer(encoder.app, name="encoder")
+evaluate.app.command(name="events")(evaluate_events.events)
 app.add_typer(evaluate.app, name="eval")
 app.add_typer(events.app, name="events")
 app.add_typer(experiment.app, name="experiment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from ruiji_encoding.pictures import PictureError, decode_picture
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+
+class Pictures(Protocol):
+    """Where a report finds the pictures that it shows."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return the file of this name, or None where there is none."""
+        ...
 
 
 class PictureFiles:

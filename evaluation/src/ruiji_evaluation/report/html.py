@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ruiji_evaluation.evaluation import Evaluation
-    from ruiji_evaluation.pictures import PictureFiles
+    from ruiji_evaluation.pictures import Pictures
     from ruiji_evaluation.report.examples import Example
 
 _PACKAGE = "ruiji_evaluation.report"
@@ -43,7 +43,7 @@ def examples_page(
     encoder: str,
     wins: Sequence[Example],
     losses: Sequence[Example],
-    files: PictureFiles,
+    files: Pictures,
 ) -> str:
     """Write the page of one encoder's wins and losses against the baseline."""
     names = {

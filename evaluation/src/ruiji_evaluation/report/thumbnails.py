@@ -11,7 +11,7 @@ from ruiji_encoding.pictures import PictureError, decode_picture
 from ruiji_evaluation.documents.html import data_uri
 
 if TYPE_CHECKING:
-    from ruiji_evaluation.pictures import PictureFiles
+    from ruiji_evaluation.pictures import Pictures
 
 THUMBNAIL_PX = 120
 """Side; what encoders see is squashed to a square, and so is this."""
@@ -19,7 +19,7 @@ THUMBNAIL_PX = 120
 _QUALITY = 78
 
 
-def thumbnail_uri(name: str, files: PictureFiles) -> str | None:
+def thumbnail_uri(name: str, files: Pictures) -> str | None:
     """Return a picture as a `data:` URI, or None where it cannot be read."""
     content = files.read(name)
     if content is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ruiji_evaluation.evaluation import Evaluation
-    from ruiji_evaluation.pictures import PictureFiles
+    from ruiji_evaluation.pictures import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ReportFiles:
     """Wins and losses in pictures, one page for each encoder but the baseline."""
 
 
-def write_report(evaluation: Evaluation, folder: Path, files: PictureFiles) -> ReportFiles:
+def write_report(evaluation: Evaluation, folder: Path, files: Pictures) -> ReportFiles:
     """Write the report, its plots, its pages and its figures.
 
     Args:
