@@ -11,9 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import DamagedGeneration, DirectoryBusy, GenerationError, TravelError
 from ruiji_server.generations.manifest import digest_line, read_manifest, write_manifest
@@ -22,6 +20,7 @@ from ruiji_server.generations.travel import Transfer, pull_generation, push_gene
 
 from tests.support.catalogues import ENCODER_ID, SilentBuild
 from tests.support.generations import copied
+from tests.support.object_storage import new_bucket, s3_server
 
 OTHER = "enc-ffffffffffffffff"
 
@@ -29,11 +28,8 @@ OTHER = "enc-ffffffffffffffff"
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """A server that speaks S3's protocol."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -41,14 +37,8 @@ def url(request, tmp_path, monkeypatch) -> str:
     """An empty folder behind a URL of each kind."""
     if request.param == "file":
         return (tmp_path / "remote").as_uri()
-    endpoint = request.getfixturevalue("s3_endpoint")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     bucket = f"b-{abs(hash(request.node.name)):x}"
-    boto3.client("s3").create_bucket(Bucket=bucket)
-    return f"s3://{bucket}/generations"
+    return new_bucket(request.getfixturevalue("s3_endpoint"), bucket, monkeypatch) + "/generations"
 
 
 @pytest.fixture
