@@ -99,7 +99,7 @@ WHERE source = 'server' AND len(items) > 0 AND ($start IS NULL OR time >= $start
 GROUP BY request_id
 """
 
-_KNOWN = "len(list_filter(items, item -> item.propensity IS NOT NULL))"
+_KNOWN = "len(list_filter(items, lambda item: item.propensity IS NOT NULL))"
 
 _LEFT_OUT = f"""
 SELECT count(*), count(*) FILTER (WHERE {_KNOWN} = 0), count(*) FILTER (WHERE {_KNOWN} BETWEEN 1 AND len(items) - 1)
@@ -110,7 +110,7 @@ _ITEMS = f"""
 WITH pages AS (
   SELECT *, row_number() OVER (ORDER BY request_id) - 1 AS page FROM served WHERE {_KNOWN} = len(items)
 ), tapped AS (SELECT DISTINCT request_id, item_id FROM taps)
-SELECT page, coalesce(unit, request_id) AS unit, item.item_id, item.position, item.propensity,
+SELECT page, coalesce(pages.unit, pages.request_id) AS unit, item.item_id, item.position, item.propensity,
   CAST(tapped.item_id IS NOT NULL AS DOUBLE) AS tapped, item.cosine, item.price_ratio, item.category_similarity
 FROM pages CROSS JOIN UNNEST(items) AS one(item)
   LEFT JOIN tapped ON tapped.request_id = pages.request_id AND tapped.item_id = item.item_id
