@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ruiji_cli.failures import UsageProblem
+
+if TYPE_CHECKING:
+    from ruiji_server.events.settings import EventSettings
 
 EventsRoot = Annotated[
     str | None,
@@ -57,6 +62,21 @@ def journal_folder(data: Path, root: str, journal: Path | None) -> Path:
     if journal is not None:
         return journal
     return data / "journal" if "://" in root else Path(root) / "journal"
+
+
+def event_settings(data: Path, root: str | None, journal: Path | None, log_impressions: float) -> EventSettings | None:
+    """Return which events a server keeps; None if it keeps none.
+
+    Raises:
+        UsageProblem: impressions are to be logged and nothing says where.
+    """
+    from ruiji_server.events.settings import EventSettings
+
+    if root is not None:
+        return EventSettings(journal_folder(data, root, journal), log_impressions)
+    if log_impressions > 0:
+        raise UsageProblem("--log-impressions needs --events, which says where they are kept")
+    return None
 
 
 def unit_key_file(data: Path, key: Path | None) -> Path:

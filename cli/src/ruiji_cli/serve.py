@@ -15,7 +15,7 @@ from ruiji_cli.event_options import (
     JournalFolder,
     LogImpressions,
     UnitKey,
-    journal_folder,
+    event_settings,
     unit_key_file,
 )
 from ruiji_cli.failures import UsageProblem
@@ -85,7 +85,6 @@ def serve(
 
     With --workers, SIGHUP replaces the processes one by one: each old one leaves when its successor answers.
     """
-    from ruiji_server.events.settings import EventSettings
     from ruiji_server.ranking.policy import RankingPolicy
     from ruiji_server.services.settings import ServerSettings, ShadowSettings, TlsSettings
 
@@ -93,11 +92,6 @@ def serve(
         raise UsageProblem("TLS needs both --tls-certificate and --tls-key")
     if math.isnan(max_price_ratio):
         raise UsageProblem("--max-price-ratio must be a number of at least 1, or inf")
-    if events is None and log_impressions > 0:
-        raise UsageProblem("--log-impressions needs --events, which says where they are kept")
-    kept = None
-    if events is not None:
-        kept = EventSettings(journal_folder(data, events, journal), log_impressions)
     settings = ServerSettings(
         address=address,
         tls=None if tls_certificate is None or tls_key is None else TlsSettings(tls_certificate, tls_key),
@@ -107,7 +101,7 @@ def serve(
         ranking=RankingPolicy(max_price_ratio, category_weight, candidates),
         shadow=ShadowSettings(share=shadow_share),
         max_connection_age_s=max_connection_age_s if workers > 1 else math.inf,
-        events=kept,
+        events=event_settings(data, events, journal, log_impressions),
         unit_key=unit_key_file(data, unit_key),
     )
     access = PictureAccess.of(pictures, picture_prefix, picture_private)

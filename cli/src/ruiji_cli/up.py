@@ -11,10 +11,19 @@ import typer
 
 from ruiji_cli.background import kept_running
 from ruiji_cli.console import ERR
-from ruiji_cli.event_options import unit_key_file
+from ruiji_cli.event_options import (
+    EventsRoot,
+    JournalFolder,
+    LogImpressions,
+    UnitKey,
+    event_settings,
+    unit_key_file,
+)
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, PicturesFolder, TritonUrl, generations_folder, store_url
 from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
 from ruiji_cli.triton import EncoderFolders, triton_settings
+
+_COMPACT_S = 60.0
 
 
 def up(
@@ -29,10 +38,16 @@ def up(
         float, typer.Option(min=1.0, help="Seconds between looks whether the catalogue changed and needs a build.")
     ] = 30.0,
     metrics_port: Annotated[int | None, typer.Option(min=1, max=65535, help="Prometheus metrics.")] = None,
+    events: EventsRoot = None,
+    journal: JournalFolder = None,
+    unit_key: UnitKey = None,
+    log_impressions: LogImpressions = 0.0,
 ) -> None:
     """Run all of Ruiji on one machine: Triton, an embedding worker, the index builder and the gRPC server.
 
     Items imported before or meanwhile are embedded and appear with the next generation. Ctrl-C stops everything.
+
+    With --events, what people see and do is kept, and made into partitions each minute; see `ruiji events`.
 
     With several encoders the first one of a new store is promoted and answers; `ruiji encoder promote` changes that.
     """
@@ -55,8 +70,14 @@ def up(
         for encoder_id in settings.encoder_ids:
             stack.enter_context(kept_running([*worker, "--encoder-id", encoder_id]))
         stack.enter_context(kept_running(["index", "build", "--data", str(data), "--every", str(rebuild_s)]))
+        kept = event_settings(data, events, journal, log_impressions)
+        if events is not None and kept is not None:
+            compact = ["events", "compact", "--data", str(data), "--events", events, "--journal", str(kept.journal)]
+            stack.enter_context(kept_running([*compact, "--every", str(_COMPACT_S)]))
         run(
-            ServerSettings(address=address, metrics_port=metrics_port, unit_key=unit_key_file(data, None)),
+            ServerSettings(
+                address=address, metrics_port=metrics_port, events=kept, unit_key=unit_key_file(data, unit_key)
+            ),
             store_url(data, None),
             generations_folder(data, None),
             access,
