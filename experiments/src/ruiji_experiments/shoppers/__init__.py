@@ -1,0 +1,1 @@
+"""Simulated shoppers: people with tastes who look at real pages of a real server, tap, and buy. Seeded."""
