@@ -10,7 +10,7 @@ CODE := benchmarks cli client console demo encoder_export encoding evaluation ev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types protos check-protos loadtest bench drill demo-encoder lock clean
+.PHONY: help demo test lint types protos check-protos experiment loadtest bench drill demo-encoder lock clean
 
 help: ## Show what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check-protos: $(VENV)/stubs/stamp ## Fail if the committed stubs are not those o
 	rm -rf $(VENV)/stubs/generated && mkdir -p $(VENV)/stubs/generated
 	protos/generate $(VENV)/stubs/bin/python $(VENV)/stubs/generated
 	diff -r $(VENV)/stubs/generated/ruiji/v1 client/src/ruiji/v1 --exclude=__pycache__ --exclude=py.typed
+
+experiment: $(VENV)/development.stamp ## A whole A/B test with simulated shoppers on this machine, in under five minutes.
+	$(BIN)/ruiji experiment demo
 
 loadtest: $(VENV)/development.stamp ## Load a server on the demo's data, by Locust and by an open loop.
 	test -d demo-output/data || $(BIN)/ruiji demo

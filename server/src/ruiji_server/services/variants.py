@@ -88,7 +88,8 @@ class RunningExperiments:
         }
         self.any = bool(placed)
         experiment_metrics.observe_revision(revision)
-        _LOG.info("experiments up to revision %d are in force", revision)
+        if revision:
+            _LOG.info("experiments up to revision %d are in force", revision)
 
     def forced_settings(self, variant: str) -> Settings:
         """Return what a variant does that a request asks for by name.
