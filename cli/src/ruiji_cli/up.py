@@ -57,6 +57,7 @@ def up(
 
     from ruiji_cli.serve import run
 
+    kept = event_settings(data, events, journal, log_impressions)
     data.mkdir(parents=True, exist_ok=True)
     folders = encoder or [demo_encoder_folder()]
     _register(store_url(data, None), folders)
@@ -70,7 +71,6 @@ def up(
         for encoder_id in settings.encoder_ids:
             stack.enter_context(kept_running([*worker, "--encoder-id", encoder_id]))
         stack.enter_context(kept_running(["index", "build", "--data", str(data), "--every", str(rebuild_s)]))
-        kept = event_settings(data, events, journal, log_impressions)
         if events is not None and kept is not None:
             compact = ["events", "compact", "--data", str(data), "--events", events, "--journal", str(kept.journal)]
             stack.enter_context(kept_running([*compact, "--every", str(_COMPACT_S)]))
