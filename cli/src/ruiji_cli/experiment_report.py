@@ -12,15 +12,19 @@ from rich.table import Table
 from ruiji_cli.console import ERR, OUT, StageBars
 from ruiji_cli.event_options import EventsRoot, events_root
 from ruiji_cli.failures import UsageProblem
-from ruiji_cli.options import DEFAULT_DATA, DataFolder
+from ruiji_cli.options import DEFAULT_DATA, DEFAULT_TARGET, DataFolder, Target
 
 if TYPE_CHECKING:
     from ruiji_experiments.analysis.results import ExperimentAnalysis
     from ruiji_experiments.analysis.segments import Segmentation
     from ruiji_experiments.definition.model import Experiment
+    from ruiji_experiments.report.verdict import Verdict
 
 app = typer.Typer()
 
+_AUTHOR = "ruiji experiment report"
+_LONGEST_REASON = 1_000
+"""Characters."""
 _VIOLATED = 3
 """Exit code of a report by which the experiment should be stopped."""
 
@@ -78,6 +82,10 @@ def report(
     short_pages_margin: Annotated[float, typer.Option(min=0.0001, help="Allowed harm, share of requests.")] = 0.005,
     errors_margin: Annotated[float, typer.Option(min=0.0001, help="Allowed harm, share of requests.")] = 0.002,
     out: Annotated[Path, typer.Option("--out", help="Folder for the report.")] = Path("build/experiment"),
+    rollback_on_guardrail: Annotated[
+        bool, typer.Option("--rollback-on-guardrail", help="Stop the experiment on the server if one is violated.")
+    ] = False,
+    target: Target = DEFAULT_TARGET,
     fail_on_guardrail: Annotated[
         bool, typer.Option("--fail-on-guardrail", help=f"Exit with {_VIOLATED} if a guardrail is violated.")
     ] = False,
@@ -85,8 +93,9 @@ def report(
     """Compare an experiment's variants: CTR, CVR, guardrails, segments, and whether to believe it.
 
     Reads the Parquet tables of `ruiji events`; nothing else is needed. Writes report.md, report.html, results.json and
-    verdict.json, in which `rollback` says whether a guardrail is violated. The always-valid intervals may be looked at
-    as often as one likes; the others hold for one look. docs/experiment-analysis.md explains every figure.
+    verdict.json, in which `rollback` says whether a guardrail is violated; `--rollback-on-guardrail` acts on it. The
+    always-valid intervals may be looked at as often as one likes; the others hold for one look.
+    docs/experiment-analysis.md explains every figure.
     """
     from ruiji_experiments.analysis.analysing import analyse
     from ruiji_experiments.analysis.settings import AnalysisSettings, Margins
@@ -122,8 +131,26 @@ def report(
     verdict = verdict_of(analysis)
     for reason in verdict.reasons:
         ERR.print(f"[bold red]attention:[/] {reason}", soft_wrap=True)
+    if verdict.rollback and rollback_on_guardrail:
+        stop_experiment(target, experiment, verdict)
     if verdict.rollback and fail_on_guardrail:
         raise typer.Exit(_VIOLATED)
+
+
+def stop_experiment(target: str, experiment: str, verdict: Verdict) -> None:
+    """End an experiment on the server, so that everyone gets what it does without; the audit says why.
+
+    Args:
+        target: host:port of the server.
+        experiment: its name.
+        verdict: says why.
+    """
+    from ruiji_client import RuijiClient
+
+    reason = " ".join(verdict.reasons)[:_LONGEST_REASON]
+    with RuijiClient(target) as client:
+        answer = client.stop_experiment(experiment, author=_AUTHOR, reason=reason)
+    ERR.print(f"{experiment} {'was stopped' if answer.changed else 'had ended already'}", highlight=False)
 
 
 def _show(analysis: ExperimentAnalysis) -> None:
