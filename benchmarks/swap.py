@@ -139,9 +139,7 @@ def report(
     for moment_s in (*published.values(), *seen_s.values()):
         beside |= np.abs(due_s - moment_s) <= arguments.around
     taken_up_s = [seen_s[generation_id] - moment_s for generation_id, moment_s in published.items()]
-    manifest = (
-        read_manifest(directory.folder(current)) if (directory.folder(current) / MANIFEST_FILE).exists() else None
-    )
+    items = read_manifest(directory.folder(current)).items
     rows = {"beside a swap": latency_ms[beside], "otherwise": latency_ms[~beside]}
     console.print(
         f"{items:,} items, {arguments.rate:.0f} requests/s, {arguments.workers} worker(s), "
