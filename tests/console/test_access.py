@@ -18,6 +18,7 @@ PAGES = {
     "compare start": "/compare",
     "categories": "/categories?path=Fashion",
     "health": "/health",
+    "experiments": "/experiments",
     "problem": "/similar?item=nobody",
 }
 PHONE: dict[str, Any] = {

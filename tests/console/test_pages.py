@@ -149,6 +149,23 @@ def test_categories_lead_down_to_items(open_page: OpenPage) -> None:
     assert page.locator(".card").count() > 0
 
 
+def test_a_running_experiment_leads_to_a_comparison_of_its_variants(open_page: OpenPage) -> None:
+    page = open_page("/experiments")
+    panel = page.locator(".panel")
+    expect(panel).to_contain_text(re.compile(r"narrow-band.*running.*100 % of layer default", re.DOTALL))
+    expect(panel.get_by_role("row", name=re.compile("^narrow"))).to_contain_text("price band ×1.20")
+    expect(panel).to_contain_text("by The pricing team")
+    page.get_by_role("link", name="Compare control with narrow").click()
+    page.get_by_role("textbox", name="Or give an item id").fill(ITEM)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#b_variant")).to_have_value("narrow-band/narrow")
+    expect(page.locator(".sides section").nth(0)).to_contain_text("band ×2.00")
+    expect(page.locator(".sides section").nth(1)).to_contain_text("band ×1.20")
+    expect(page.locator(".mark.gone").first).to_be_visible()
+    page.locator("#b_variant").select_option("")
+    expect(page.locator(".sides section").nth(1)).to_contain_text("band ×2.00")
+
+
 def test_health_shows_index_and_backlog_of_each_encoder(open_page: OpenPage) -> None:
     page = open_page("/health")
     panels = page.locator(".panel")

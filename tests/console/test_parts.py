@@ -60,7 +60,7 @@ def test_held_bytes_never_outgrow_their_room_and_never_lie(puts: list[tuple[int,
 
 
 def test_a_policy_reads_back_from_its_address() -> None:
-    for policy in (Policy(), Policy(1.3, 0.5, "enc", "exp/b"), Policy(math.inf, 0.0)):
+    for policy in (Policy(), Policy(1.3, 0.5, "enc"), Policy(math.inf, 0.0), Policy(variant="exp/b")):
         assert Policy.of(policy.parameters("a_"), "a_") == policy
 
 

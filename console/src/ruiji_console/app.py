@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from ruiji_console.console import Console, console_of
 from ruiji_console.pages.categories import categories
 from ruiji_console.pages.compare import compare_pages
+from ruiji_console.pages.experiments import experiments
 from ruiji_console.pages.files import item_picture, uploaded_picture
 from ruiji_console.pages.find import find, take_picture
 from ruiji_console.pages.health import health
@@ -48,6 +49,7 @@ def create_app(settings: ConsoleSettings) -> Starlette:
             Route("/compare", compare_pages),
             Route("/categories", categories),
             Route("/health", health),
+            Route("/experiments", experiments),
             Route("/pictures", item_picture),
             Route("/uploads/{digest}", uploaded_picture),
             Mount("/static", StaticFiles(directory=_STATIC)),

@@ -68,7 +68,7 @@ class Policy:
     category_weight: float | None = None
     encoder_id: str | None = None
     variant: str | None = None
-    """`experiment/variant`."""
+    """`experiment/variant`, which decides everything else."""
 
     @classmethod
     def of(cls, parameters: Mapping[str, str], prefix: str = "") -> Policy:
@@ -81,6 +81,9 @@ class Policy:
         Raises:
             Problem: a value is no number.
         """
+        if variant := parameters.get(f"{prefix}variant"):
+            # What a variant sets is the server's to say; anything beside it would hide that.
+            return cls(variant=variant)
         ratio = _number(parameters, f"{prefix}ratio")
         if parameters.get(f"{prefix}no_band"):
             ratio = math.inf
@@ -88,7 +91,6 @@ class Policy:
             ratio,
             _number(parameters, f"{prefix}weight"),
             parameters.get(f"{prefix}encoder") or None,
-            parameters.get(f"{prefix}variant") or None,
         )
 
     def filled(self, ratio: float, weight: float) -> Policy:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ruiji_console.asking import MAX_RATIO_OF_SLIDER, PAGE_SIZES, Policy, address, ask, page_size_of
 from ruiji_console.comparing import Difference, Place, compare
 from ruiji_console.console import console_of
+from ruiji_console.experiments import running_variants
 from ruiji_console.pages.similar import own_listing, shown_policy
 from ruiji_console.showing import Card, cards
 
@@ -33,12 +34,14 @@ async def compare_pages(request: Request) -> Response:
     console = console_of(request)
     parameters = request.query_params
     if not parameters.get("item") and not parameters.get("picture"):
-        return console.page(request, "compare_start.html.jinja")
+        kept = {name: value for name, value in parameters.items() if name.startswith(("a_", "b_"))}
+        return console.page(request, "compare_start.html.jinja", kept=kept)
     subject, size = console.subject(parameters), page_size_of(parameters)
     left, right = Policy.of(parameters, "a_"), Policy.of(parameters, "b_")
-    listing, info, one, other = await asyncio.gather(
+    listing, info, variants, one, other = await asyncio.gather(
         own_listing(console, subject),
         console.info(),
+        running_variants(console.client),
         ask(console.client, subject, left, size),
         ask(console.client, subject, right, size),
     )
@@ -61,6 +64,7 @@ async def compare_pages(request: Request) -> Response:
         compared=compared,
         Difference=Difference,
         encoders=_encoder_ids(info),
+        variants=variants,
         sizes=PAGE_SIZES,
         size=size,
         max_ratio=MAX_RATIO_OF_SLIDER,
