@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 TARGET = "localhost:50051"
 
 
-PAGES = (ROOT / "client" / "README.md", ROOT / "docs" / "client.md")
+PAGES = (ROOT / "client" / "README.md", ROOT / "docs" / "client.md", ROOT / "docs" / "experiments.md")
 EXAMPLES = {
     f"{page.name}-{number}": code
     for page in PAGES
