@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ruiji_server.columns import layout
 from ruiji_server.columns.item import ColumnItem
+from ruiji_server.columns.npy import write_npy_header
 from ruiji_server.domain.items import ItemState
 
 T = TypeVar("T")
@@ -57,8 +58,7 @@ def write_columns(
     row = -1
     with (folder / layout.ITEM_IDS).open("wb") as ids, (folder / layout.EMBEDDINGS).open("wb") as embeddings:
         # Written and not mapped: a full disk is an error then, and the end of the process if it was mapped.
-        header = {"descr": "<f4", "fortran_order": False, "shape": (count, dimensions)}
-        np.lib.format.write_array_header_1_0(embeddings, header)  # type: ignore[no-untyped-call]  # untyped in numpy
+        write_npy_header(embeddings, "<f4", (count, dimensions))
         for row, item in enumerate(items):
             encoded = item.item_id.encode()
             if encoded <= previous:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns.neighbours import NEIGHBOURS, NO_NEIGHBOUR
+from ruiji_server.columns.npy import write_npy_header
 from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState
 from ruiji_server.index.usearch_index import UsearchIndex
@@ -71,9 +72,8 @@ def write_neighbours(
 
 
 def _new_table(path: Path, items: int, width: int) -> Table:
-    header = {"descr": "<u4", "fortran_order": False, "shape": (items, width)}
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]  # untyped in numpy
+        write_npy_header(file, "<u4", (items, width))
         start = file.tell()
         # Claimed at once: on a full disk this is an error, and writing through the map would be the end of the process.
         os.posix_fallocate(file.fileno(), start, items * width * 4)
