@@ -34,9 +34,9 @@ app = typer.Typer(
 @app.command()
 def status(data: DataFolder = DEFAULT_DATA, events: EventsRoot = None, journal: JournalFolder = None) -> None:
     """Show what there is of each table and what waits in the journal; fail if a file is damaged."""
-    from ruiji_events.schema import Table
     from ruiji_events.status import journal_status, table_status
     from ruiji_events.storage import EventFolder
+    from ruiji_events.tables import Table
 
     root = events_root(data, events)
     folder = EventFolder(root)
@@ -171,8 +171,8 @@ def export(
 ) -> None:
     """Write the events of some days into one file, ordered by time."""
     from ruiji_events.export import export_table
-    from ruiji_events.schema import Table
     from ruiji_events.storage import EventFolder
+    from ruiji_events.tables import Table
 
     if table not in set(Table):
         raise UsageProblem(f"there is no table {table!r}; there are {', '.join(Table)}")

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ruiji_events.errors import JournalError
-from ruiji_events.events import decode_events, to_table
+from ruiji_events.events import decode_events
 from ruiji_events.journal_folder import ask_for_rotation, compaction_lock, sealed_segments, sync_folder
 from ruiji_events.late import join_late
 from ruiji_events.lookups import known_events, known_requests
-from ruiji_events.schema import Table, day_of
+from ruiji_events.rows import to_table
 from ruiji_events.segments import read_segment
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table, day_of
 
 ROTATION_TIMEOUT_S: Final = 5.0
 """How long running servers are waited for to seal what they have."""

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from ruiji_events.compaction import ROTATION_TIMEOUT_S, compact_locked
 from ruiji_events.errors import CompactionBusy
 from ruiji_events.journal_folder import compaction_lock
-from ruiji_events.schema import Table
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Final
 
 from ruiji_events.errors import PartitionError
 from ruiji_events.queries import EventQueries
-from ruiji_events.schema import Table
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 _FORMATS: Final = {
     ".parquet": "FORMAT parquet, COMPRESSION zstd",

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ruiji_events.lookups import known_events, known_requests
-from ruiji_events.schema import SCHEMAS, Table
+from ruiji_events.schema import SCHEMAS
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 _TRIED_DAYS: Final = 3
 """Impressions are waited for as long as this; what is older stays unknown."""

@@ -13,8 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ruiji_events.schema import Table
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 NEIGHBOUR_DAYS: Final = 1
 """An event's id is looked for on the day of its time and this many days before and after."""

@@ -16,8 +16,9 @@ from typing import Self
 import duckdb
 import pyarrow as pa
 
-from ruiji_events.schema import SCHEMAS, Table
+from ruiji_events.schema import SCHEMAS
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 
 class EventQueries:

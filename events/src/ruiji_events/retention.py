@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from ruiji_events.journal_folder import compaction_lock
-from ruiji_events.schema import Table
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 
 def trim(

@@ -9,30 +9,19 @@ change that old readers would misread raises the version.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from enum import StrEnum
 from typing import Final
 
 import pyarrow as pa
+
+from ruiji_events.tables import Table
+
+__all__ = ["EXPERIMENT", "FORMAT_VERSION", "ITEM", "SCHEMAS", "VERSION_KEY", "Table"]
 
 FORMAT_VERSION: Final = 1
 """Of the partitions."""
 
 VERSION_KEY: Final = "ruiji.events.version"
 """In the metadata of a Parquet schema."""
-
-
-class Table(StrEnum):
-    """What there is a table of."""
-
-    IMPRESSIONS = "impressions"
-    """Pages of similar items that were answered (source `server`) or seen (source `client`)."""
-    TAPS = "taps"
-    """Taps on recommended items."""
-    PURCHASES = "purchases"
-    """Purchases of any items."""
-    UNKNOWN = "unknown"
-    """Taps and purchases that name a request of which there is no impression (yet)."""
 
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -131,8 +120,3 @@ SCHEMAS: Final = {
     Table.UNKNOWN: _schema(_UNKNOWN),
 }
 """Columns of each table."""
-
-
-def day_of(time_us: int) -> date:
-    """Return the UTC date of a time in microseconds since 1970 UTC."""
-    return datetime.fromtimestamp(time_us // 1_000_000, UTC).date()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ruiji_events.errors import PartitionDamaged
 from ruiji_events.journal_folder import open_segments, sealed_segments
-from ruiji_events.schema import Table
 from ruiji_events.storage import EventFolder
+from ruiji_events.tables import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ruiji_events.errors import PartitionDamaged, PartitionError
 from ruiji_events.journal_folder import sync_folder
-from ruiji_events.schema import FORMAT_VERSION, VERSION_KEY, Table
+from ruiji_events.schema import FORMAT_VERSION, VERSION_KEY
+from ruiji_events.tables import Table
 
 FILE_SUFFIX: Final = ".parquet"
 _DAY_PREFIX: Final = "date="

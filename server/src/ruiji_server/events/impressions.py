@@ -21,7 +21,7 @@ from ruiji.v1 import recommendation_pb2
 from ruiji_events.errors import JournalError
 from ruiji_events.events import encode_event
 from ruiji_events.journal import Journal
-from ruiji_events.schema import Table
+from ruiji_events.tables import Table
 
 from ruiji_server.domain.errors import RuijiError
 from ruiji_server.ranking.policy import RankingPolicy

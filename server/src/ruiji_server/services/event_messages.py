@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruiji.v1 import events_pb2
-from ruiji_events.schema import Table
+from ruiji_events.tables import Table
 from ruiji_events.units import UnitHasher
 
 from ruiji_server.domain import limits
