@@ -68,7 +68,9 @@ def search_items(
         examined: most items to look at.
     """
     within = [items.c.item_id > after, *_id_range(wanted.item_id_prefix)]
-    looked_at = select(items).where(*within).order_by(items.c.item_id).limit(examined)
+    # Without further conditions the first ones are those that are wanted.
+    enough = examined if wanted.words or wanted.category_prefix else min(examined, limit + 1)
+    looked_at = select(items).where(*within).order_by(items.c.item_id).limit(enough)
     last_looked_at = select(items.c.item_id).where(*within).order_by(items.c.item_id).offset(examined - 1).limit(1)
     window = looked_at.subquery()
     # One more than wanted tells whether there is more.
