@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ruiji_experiments.analysis.results import ExperimentAnalysis, Interval, TestedLift
 
 _SHORT = {"ctr": "CTR", "cvr": "CVR", "purchases_per_unit": "purchases per unit"}
+_DAYS_NAMED = 10
+"""Most dates along an axis."""
+
 _WIDEST = 3.0
 """A lift beyond +300 % is cut off: one early day would squeeze all others."""
 
@@ -98,7 +101,8 @@ def _timeline(analysis: ExperimentAnalysis, metric: str) -> bytes:
         variants = list(dict.fromkeys(point.variant for point in points))
         for number, variant in enumerate(variants):
             mine = [point for point in points if point.variant == variant]
-            days = mdates.date2num([point.day for point in mine])  # type: ignore[no-untyped-call]
+            # Beside each other, so that no interval hides another.
+            days = np.array([point.day.toordinal() for point in mine]) + 0.12 * (number - (len(variants) - 1) / 2)
             colour = COLOURS[(number + 1) % len(COLOURS)]
             axes.fill_between(
                 days,
@@ -122,8 +126,9 @@ def _timeline(analysis: ExperimentAnalysis, metric: str) -> bytes:
             )
         axes.axhline(0, color=INK, linewidth=1)
         axes.grid(axis="y", color=LINE, linewidth=0.7)
-        axes.xaxis.set_major_locator(mdates.AutoDateLocator(maxticks=10))  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(mdates.DateFormatter("%m-%d"))  # type: ignore[no-untyped-call]
+        shown = sorted({point.day for point in points})
+        shown = shown[:: math.ceil(len(shown) / _DAYS_NAMED)]
+        axes.set_xticks([day.toordinal() for day in shown], [f"{day:%m-%d}" for day in shown])
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_ylabel(f"{_SHORT[metric]} lift")
         _cut(axes, "y", [point.always_valid for point in points])

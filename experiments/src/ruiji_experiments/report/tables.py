@@ -84,24 +84,28 @@ def _lifts(analysis: ExperimentAnalysis) -> Table:
     headings = ["variant", "metric", "lift", "p"]
     if several:
         headings.append("p, Holm")
-    headings += ["lift, by pre-period", "p", "variance kept", "bootstrap"]
+    adjusted = any(found.adjusted for found in analysis.lifts)
+    if adjusted:
+        headings += ["lift, by pre-period", "p", "variance kept"]
+    if analysis.settings.resamples:
+        headings.append("bootstrap")
 
     def row(found: LiftFigures) -> tuple[str, ...]:
         cells = [found.variant, _TITLES[found.metric], lift_text(found.plain, "no events"), _p(found.plain)]
         if several:
             cells.append("" if found.p_corrected is None else p_text(found.p_corrected))
-        cells += [
-            lift_text(found.adjusted),
-            _p(found.adjusted),
-            "" if found.variance_kept is None else f"{found.variance_kept:.0%}",
-            "" if found.bootstrap is None else _interval(found.bootstrap, signed=True),
-        ]
+        if adjusted:
+            kept = "" if found.variance_kept is None else f"{found.variance_kept:.0%}"
+            cells += [lift_text(found.adjusted), _p(found.adjusted), kept]
+        if analysis.settings.resamples:
+            cells.append("" if found.bootstrap is None else _interval(found.bootstrap, signed=True))
         return tuple(cells)
 
     return Table(
         "Lifts",
-        "Against the control, for one look that was planned beforehand. By pre-period: what units did before the "
-        "experiment explains part of how they differ (CUPED). The bootstrap checks the first interval.",
+        "Against the control, for one look that was planned beforehand."
+        + (" By pre-period: what units did before the experiment explains part of how they differ (CUPED)." * adjusted)
+        + (" The bootstrap checks the first interval." * bool(analysis.settings.resamples)),
         tuple(headings),
         tuple(row(found) for found in analysis.lifts),
     )
