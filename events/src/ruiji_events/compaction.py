@@ -72,12 +72,15 @@ def compact(
         PartitionError: partitions cannot be read or written; what is done stays done, what is not is still there.
     """
     with compaction_lock(journal):
-        return compact_locked(folder, journal, salvage, rotation_timeout_s, progress)
+        return compact_locked(
+            folder, journal, salvage=salvage, rotation_timeout_s=rotation_timeout_s, progress=progress
+        )
 
 
 def compact_locked(
     folder: EventFolder,
     journal: Path,
+    *,
     salvage: bool = False,
     rotation_timeout_s: float = ROTATION_TIMEOUT_S,
     progress: Callable[[int], None] = lambda _bytes: None,
