@@ -232,6 +232,18 @@ def test_a_half_written_partition_without_a_segment_is_refused_and_loses_nothing
     assert events.ids("purchases") == ["p2"]
 
 
+def test_what_a_dead_compaction_left_aside_is_seen_by_nobody_and_written_over(events):
+    events.record(a_purchase("p1"))
+    [segment] = sealed_segments(events.journal)
+    aside = events.root / "purchases" / "date=2026-11-20" / f".{segment.stem}.parquet.new"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b"PAR1 half of a file")
+    assert events.ids("purchases") == []
+    events.compact()
+    assert events.ids("purchases") == ["p1"]
+    assert not aside.exists()
+
+
 def test_a_folder_that_is_no_day_is_named(events):
     (events.root / "taps" / "date=yesterday").mkdir(parents=True)
     with pytest.raises(PartitionError, match="taps has a folder that is no day"):

@@ -184,7 +184,7 @@ class Journal:
             return
         old = time.monotonic() - segment.began_s > self._settings.max_segment_age_s
         large = segment.durable_bytes >= self._settings.max_segment_bytes
-        if closing or old or large or rotation_asked_ns(self._folder) >= segment.made_ns:
+        if closing or old or large or rotation_asked_ns(self._folder) != segment.asked_ns:
             self._segment = None
             segment.close()
 
@@ -195,6 +195,7 @@ class _OpenSegment:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / f"{name}{OPEN_SUFFIX}"
         self.began_s = time.monotonic()
+        self.asked_ns = rotation_asked_ns(folder)
         aside = folder / f".{name}.new"
         # Its lock must be held before anybody takes it for a dead writer's.
         self._descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
@@ -202,7 +203,6 @@ class _OpenSegment:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             _write_all(self._descriptor, HEADER)
             os.fsync(self._descriptor)
-            self.made_ns = os.fstat(self._descriptor).st_mtime_ns
             aside.rename(self.path)
             sync_folder(folder)
         except OSError:

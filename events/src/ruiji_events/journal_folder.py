@@ -80,7 +80,10 @@ def seal_abandoned(folder: Path) -> None:
 
 
 def rotation_asked_ns(folder: Path) -> int:
-    """Return when somebody last asked the writers to seal what they have, in ns of the file system's clock; or 0."""
+    """Return when somebody last asked the writers to seal what they have, in ns; 0 if nobody did.
+
+    Whoever finds another time than when it began its segment was asked since, whatever the clock did meanwhile.
+    """
     try:
         return (folder / _ROTATE).stat().st_mtime_ns
     except FileNotFoundError:
@@ -97,8 +100,13 @@ def ask_for_rotation(folder: Path, timeout_s: float) -> bool:
     Returns:
         Whether all are sealed; False if a writer does not react.
     """
-    (folder / _ROTATE).touch()
+    # What is begun after this was not asked for, and is not waited for.
     awaited = set(open_segments(folder))
+    request = folder / _ROTATE
+    request.touch()
+    # The file system's own clock may stand still for milliseconds.
+    now_ns = time.time_ns()
+    os.utime(request, ns=(now_ns, now_ns))
     until = time.monotonic() + timeout_s
     while True:
         seal_abandoned(folder)
