@@ -17,7 +17,7 @@ from typing import Final
 
 from ruiji.v1 import recommendation_pb2
 from ruiji_experiments.assignment import Asker, Assigner, Assignment
-from ruiji_experiments.definition.model import Experiment, Parameter, Settings
+from ruiji_experiments.definition.model import Parameter, Settings
 from ruiji_experiments.errors import RuijiExperimentsError
 
 from ruiji_server.domain.errors import InvalidArgument, Reason, Unavailable
@@ -42,6 +42,14 @@ class Part:
     variants: Sequence[recommendation_pb2.VariantAssignment] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What an experiment sets in any variant, worked out once."""
+
+    parameters: frozenset[Parameter]
+    encoder_ids: frozenset[str]
+
+
 class RunningExperiments:
     """The experiments in force, followed while serving. Use it in one event loop."""
 
@@ -61,6 +69,7 @@ class RunningExperiments:
         self._revision = _NONE
         self._assigner = Assigner(())
         self._settings: dict[str, Settings] = {}
+        self._needs: dict[str, _Needs] = {}
         self.any = False
         """Whether there is an experiment at all."""
 
@@ -85,6 +94,9 @@ class RunningExperiments:
             f"{one.experiment.name}/{variant.name}": variant.settings
             for one in placed
             for variant in one.experiment.variants
+        }
+        self._needs = {
+            one.experiment.name: _Needs(one.experiment.parameters, one.experiment.encoder_ids) for one in placed
         }
         self.any = bool(placed)
         experiment_metrics.observe_revision(revision)
@@ -125,7 +137,7 @@ class RunningExperiments:
         encoder_id, labels = None, []
         for assignment in self._assigner.assign(asker, self._clock()):
             experiment, settings = assignment.experiment, assignment.variant.settings
-            hindrance = self._hindrance(experiment, request, serving)
+            hindrance = self._hindrance(self._needs[experiment.name], request, serving)
             if hindrance is not None:
                 experiment_metrics.observe_left_out(experiment.name, hindrance)
                 continue
@@ -138,11 +150,10 @@ class RunningExperiments:
         return Part(chosen or serving, policy, labels)
 
     def _hindrance(
-        self, experiment: Experiment, request: recommendation_pb2.SimilarItemsRequest, serving: Serving
+        self, needs: _Needs, request: recommendation_pb2.SimilarItemsRequest, serving: Serving
     ) -> str | None:
         """Return why a request takes no part in an experiment, whichever variant it would get."""
-        parameters = experiment.parameters
-        ranking = request.ranking
+        parameters, ranking = needs.parameters, request.ranking
         if (Parameter.MAX_PRICE_RATIO in parameters and ranking.HasField("max_price_ratio")) or (
             Parameter.CATEGORY_WEIGHT in parameters and ranking.HasField("category_weight")
         ):
@@ -153,7 +164,7 @@ class RunningExperiments:
             return "set_by_request"
         if not request.item_id:
             return "not_by_item"
-        named = [self._serving.get(encoder_id) for encoder_id in experiment.encoder_ids]
+        named = [self._serving.get(encoder_id) for encoder_id in needs.encoder_ids]
         if None in named:
             return "encoder_not_serving"
         if any(one is not None and one.live.row_of(request.item_id) is None for one in (serving, *named)):
