@@ -111,12 +111,17 @@ def _templates() -> Environment:
     filters: dict[str, Callable[..., str]] = {
         "price": price_text,
         "count": lambda number: f"{number:,}",
-        "two": lambda number: f"{number:.2f}",
+        "two": _two,
         "percent": _percent,
         "duration": _duration,
     }
     environment.filters.update(filters)
     return environment
+
+
+def _two(number: float) -> str:
+    """Return a number with two digits after the point; never a minus before zero."""
+    return f"{number:.2f}".replace("-0.00", "0.00")
 
 
 def _percent(share: float) -> str:
