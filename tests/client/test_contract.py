@@ -58,6 +58,12 @@ def test_similar_items_come_best_first_without_the_query(client: RuijiClient, in
     assert page.generation_id == client.info().generation.generation_id
 
 
+def test_each_answer_has_a_name_of_its_own(client: RuijiClient, installation: Installation) -> None:
+    names = [client.similar_items(item_id=installation.item_id, unit_id="user-1").request_id for _ in range(3)]
+    assert len(set(names)) == 3
+    assert {len(name) for name in names} == {32}
+
+
 def test_a_page_has_twenty_items_unless_told_otherwise(client: RuijiClient, installation: Installation) -> None:
     assert len(client.similar_items(item_id=installation.item_id, max_price_ratio=math.inf).items) == 20
 
@@ -151,6 +157,42 @@ def test_an_item_tells_for_each_encoder_where_it_stands(client: RuijiClient, ins
     [status] = client.get_item(installation.item_id).embeddings
     assert status.encoder_id == client.info().encoder_id
     assert status.stage == EmbeddingStatus.STAGE_EMBEDDED
+
+
+def test_an_item_is_found_by_its_title_its_category_and_its_id(client: RuijiClient) -> None:
+    item = new_item(title="Unmistakable clogs", category_path=["Fashion", "Shoes", "Clogs"])
+    client.upsert_items([item])
+    for wanted in (
+        client.search_items("CLOGS unmistakable"),
+        client.search_items(category_prefix=["Fashion", "Shoes", "Clogs"]),
+        client.search_items(item_id_prefix=item.item_id),
+    ):
+        [hit] = [found for found in wanted.items if found.item.item_id == item.item_id]
+        assert hit.item.title == "Unmistakable clogs"
+        assert not hit.item.picture_content
+        assert len(hit.picture_sha256) == 64
+    client.delete_items([item.item_id])
+
+
+def test_a_search_goes_on_where_it_stopped(client: RuijiClient) -> None:
+    first = client.search_items(item_id_prefix="item-000", page_size=7)
+    second = client.search_items(item_id_prefix="item-000", page_size=7, page_token=first.next_page_token)
+    ids = [hit.item.item_id for hit in (*first.items, *second.items)]
+    assert ids == [f"item-{number:05d}" for number in range(14)]
+
+
+def test_a_category_counts_what_is_below_it(client: RuijiClient) -> None:
+    root = client.list_categories()
+    assert root.category.items == sum(child.items for child in root.children) > 0
+    assert root.encoder_id == client.info().encoder_id
+    [child, *_] = root.children
+    assert client.list_categories(child.category_path).category.items == child.items
+
+
+def test_the_status_names_what_serves(client: RuijiClient) -> None:
+    encoder = client.status().encoders[0]
+    assert encoder.encoder_id == client.info().encoder_id
+    assert encoder.generation.generation.generation_id == client.info().generation.generation_id
 
 
 def test_a_repeated_upsert_returns_the_first_answer(client: RuijiClient) -> None:
