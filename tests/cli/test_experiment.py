@@ -55,7 +55,9 @@ def experiment(ruiji: Callable[..., Result], server: Installation, monkeypatch: 
     return run
 
 
-def test_an_experiment_is_checked_put_shown_changed_rolled_back_and_stopped(experiment, explained, server, tmp_path):
+def test_an_experiment_is_checked_put_shown_changed_rolled_back_and_stopped(
+    ruiji, experiment, explained, server, tmp_path
+):
     file = tmp_path / "wider.toml"
     file.write_text(WIDER)
     assert "wider can be put; nothing was written" in experiment("check", file)
@@ -71,6 +73,9 @@ def test_an_experiment_is_checked_put_shown_changed_rolled_back_and_stopped(expe
     with RuijiClient(server.target) as client:
         answer = client.similar_items(item_id=server.item_id, variant="wider/wide", explain=True)
     assert answer.explanation.max_price_ratio == float("inf")
+    asked = ("similar", server.item_id, "--target", server.target)
+    assert "wider/wide" in ruiji(*asked, "--variant", "wider/wide").output
+    assert "wider/" not in ruiji(*asked, "--unit", "user-1").output, "it is aimed at platforms, and says none"
 
     again = ("experiment", "put", file, "-m", "again", "--target", server.target)
     assert "take another name" in explained(*again)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,7 @@ class _Recommendation(recommendation_pb2_grpc.RecommendationServiceServicer):
             generation_id=GENERATION_ID,
             encoder_id=ENCODER_ID,
             catalogue_exhausted=len(best) <= page_size,
+            request_id=uuid.uuid4().hex,
         )
 
     def SimilarItemsBatch(  # noqa: N802

@@ -34,6 +34,10 @@ def similar(
     page_size: Annotated[int, typer.Option("--page-size", "-n", min=1, max=200, help="How many items.")] = 10,
     max_price_ratio: Annotated[float | None, typer.Option(help="Instead of the server's; inf for no band.")] = None,
     category_weight: Annotated[float | None, typer.Option(help="Instead of the server's, 0 to 1.")] = None,
+    unit: Annotated[str | None, typer.Option(help="Ask as this user: experiments give them their variants.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(metavar="EXPERIMENT/VARIANT", help="Answer by this variant of an experiment.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show how the page came about.")] = False,
 ) -> None:
     """Show the items that look like one of the catalogue, or like a picture."""
@@ -41,6 +45,8 @@ def similar(
 
     if sum(query is not None for query in (item_id, picture, batch)) != 1:
         raise UsageProblem("name an item, or give --picture FILE or --batch FILE")
+    if batch is not None and (unit or variant):
+        raise UsageProblem("a batch takes no part in experiments: leave out --unit and --variant")
     with RuijiClient(target) as client:
         if batch is not None:
             item_ids = [line for line in batch.read_text(encoding="utf-8").splitlines() if line]
@@ -52,6 +58,8 @@ def similar(
             page_size=page_size,
             max_price_ratio=max_price_ratio,
             category_weight=category_weight,
+            unit_id=unit,
+            variant=variant,
             explain=explain,
         )
         items = {hit.item_id: client.get_item(hit.item_id).item for hit in answer.items}
@@ -91,6 +99,7 @@ def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: 
         box=SIMPLE_HEAD,
         title=f"similar to {escape(title)}",
         caption=f"generation {page.generation_id}, encoder {page.encoder_id}"
+        + "".join(f", {one.experiment}/{one.variant}" for one in page.variants)
         + (", the catalogue has no more" if page.catalogue_exhausted else ""),
     )
     table.add_column("item", no_wrap=True, min_width=11, max_width=24)

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,9 +26,13 @@ from ruiji_client import (
     NotFoundError,
     Variant,
 )
+from ruiji_events.compaction import compact
+from ruiji_events.queries import EventQueries
+from ruiji_events.storage import EventFolder
 from ruiji_events.units import UnitHasher, read_key
 from ruiji_experiments.assignment import bucket
 from ruiji_server.domain.items import ItemState
+from ruiji_server.events.settings import EventSettings
 from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.server import ServerSettings
@@ -381,6 +386,41 @@ async def test_a_server_follows_what_another_was_told_without_a_restart(client, 
         assert await labels(client, asked, "user-1") == await labels(other, asked, "user-1")
         await other.stop_experiment("x", **WHO)
         await eventually(has_it_no_more)
+
+
+async def test_the_servers_own_impressions_say_who_was_in_which_variant(store, directory, settings, asked, tmp_path):
+    kept = replace(settings, events=EventSettings(tmp_path / "journal", impression_share=1.0))
+    async with served(store.database, directory, settings=kept) as client:
+        await client.put_experiment(an_experiment(), **WHO)
+        answer = await client.similar_items(item_id=asked, unit_id="user-1")
+        await client.similar_items(item_id=asked, variant="x/wide")
+        await client.similar_items(item_id=asked)
+    events = EventFolder(str(tmp_path / "events"))
+    compact(events, tmp_path / "journal")
+    logged = "SELECT request_id, unit, experiments FROM impressions ORDER BY time"
+    with EventQueries(events) as queries:
+        [first, second, third] = queries.sql(logged).fetchall()
+    [label] = answer.variants
+    unit = UnitHasher(read_key(settings.unit_key)).hash("user-1")
+    assert first == (answer.request_id, unit, [{"experiment": "x", "variant": label.variant, "forced": False}])
+    assert second[1:] == (None, [{"experiment": "x", "variant": "wide", "forced": True}])
+    assert third[1:] == (None, [])
+
+
+async def test_a_server_goes_on_when_a_later_release_puts_what_it_cannot_read(client, store, asked, caplog):
+    await client.put_experiment(an_experiment(), **WHO)
+    before = await labels(client, asked, "user-1")
+    with store.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO experiment_revisions (experiment, content, action, author, reason, changed_at_us)"
+            """ VALUES ('new', '{"format": 2}', 'put', 'ada', 'later', 0)"""
+        )
+
+    async def has_looked() -> bool:
+        return "cannot be read" in caplog.text
+
+    await eventually(has_looked)
+    assert await labels(client, asked, "user-1") == before != {}
 
 
 async def test_what_was_put_is_read_back_with_defaults_filled_in(client):
