@@ -86,7 +86,7 @@ def read_partitions(folder: EventFolder, first: date, last: date) -> LoggedReque
         request = _request(request_id, parts, taps.get(request_id, ()), left_out)
         if request is not None:
             requests.append(request)
-    return LoggedRequests(tuple(requests), dict(left_out))
+    return LoggedRequests(tuple(requests), dict(+left_out))
 
 
 @dataclass(frozen=True, slots=True)

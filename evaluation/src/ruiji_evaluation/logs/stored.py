@@ -92,7 +92,7 @@ def evaluate_stored(
     shown = comparable_lists(tapped, row_of, left_out, lacks="is unknown or not embedded by every encoder")
     if not shown.requests:
         raise NothingToEvaluate(
-            f"no request of {log} has a tap and two items that can be compared; left out: {dict(left_out)}"
+            f"no request of {log} has a tap and two items that can be compared; left out: {dict(+left_out)}"
         )
     matrices = {
         encoder.name: np.stack([encoder.vectors[item_id] for item_id in everywhere]).astype(np.float32)
