@@ -31,4 +31,3 @@ def test_a_report_stops_an_experiment_that_violates_a_guardrail_and_no_other(tmp
         revision = client.list_experiment_revisions("simulated").revisions[0]
         assert revision.author == "ruiji experiment report"
         assert "slow violates the guardrail on latency p50" in revision.reason
-        assert report("slow") == ExperimentStage.EXPERIMENT_STAGE_ENDED, "a second report changes nothing"

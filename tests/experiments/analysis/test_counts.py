@@ -202,6 +202,14 @@ def test_the_servers_own_record_says_how_requests_went(log):
     assert str(rows) == "[(800.0, 0.0, 0.0), (900.0, 1.0, 0.0), (nan, nan, 1.0)]"
 
 
+def test_clients_say_how_long_they_waited_but_not_whether_the_page_was_whole(log):
+    log.page("r1", "u1", "control", "ab", source="client", latency_us=99_000, page_size=3, exhausted=False)
+    log.page("r2", "u1", "control", "ab", source="client")
+    found = log.read().guardrail_requests()
+    rows = sorted(zip(found["latency_us"], found["short"], found["failed"], strict=True), key=str)
+    assert str(rows) == "[(99000.0, nan, 0.0), (nan, nan, 0.0)]"
+
+
 def test_another_experiment_is_named_when_there_is_nothing_of_this_one(log):
     log.page("r1", "u1", "control", "ab")
     with pytest.raises(LogError, match=r"experiment 'band' in the time asked for; it has these experiments: band"):

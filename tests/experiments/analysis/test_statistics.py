@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruiji_experiments.analysis.assignment_check import check_assignment
 from ruiji_experiments.analysis.bootstrap import bootstrap_lift
@@ -67,6 +67,7 @@ def test_impressions_of_one_unit_are_no_independent_evidence():
     assert many.log_variance > 1.5 * naive
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.floats(0.01, 0.999), st.integers(0, 50))
 def test_the_interval_excludes_no_lift_when_the_p_value_is_small(confidence, seed):
     found = lift(ratio_estimate(*units_of(seed, 60)), ratio_estimate(*units_of(seed + 100, 60, ctr_lift=0.5)))
@@ -112,6 +113,7 @@ def test_without_a_past_cuped_changes_nothing():
     assert float(found.variance_kept) == pytest.approx(1.0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.floats(1e-6, 1.0), st.floats(0.01, 1.0), st.floats(0.5, 0.999))
 def test_always_valid_interval_and_p_value_are_two_sides_of_one_thing(variance, mixture, confidence):
     edge = always_valid_half_width(np.asarray(variance), mixture, confidence)

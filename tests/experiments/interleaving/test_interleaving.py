@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruiji_experiments.interleaving.credit import preference
 from ruiji_experiments.interleaving.team_draft import FIRST, SECOND, team_draft
@@ -14,6 +14,7 @@ from scipy import stats
 RANKINGS = st.lists(st.integers(0, 30), unique=True, max_size=12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(RANKINGS, RANKINGS, st.integers(0, 12), st.integers(0, 1_000))
 def test_a_page_is_picked_in_turns_each_its_best_that_is_left(first, second, length, seed):
     page = team_draft(first, second, length, np.random.default_rng(seed))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruiji_experiments.errors import SettingsError
 from ruiji_experiments.replay.exploration import Exploration, explore, propensities
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 30), st.floats(0.01, 1.0), st.integers(2, 12), st.integers(0, 10_000))
 def test_every_item_stays_on_the_page_and_in_its_window(length, share, window, seed):
     order, chances = explore(length, Exploration(share, window), np.random.default_rng(seed))

@@ -77,10 +77,10 @@ def test_estimates_hold_the_truth(simulated, policy):
 
 
 def test_estimates_are_right_on_average_and_intervals_cover():
-    """Two hundred logs, each too small to say much."""
+    """A hundred logs, each too small to say much."""
     rng, exploration = np.random.default_rng(1), Exploration(1.0, 4)
     misses, covered = {name: [] for name in ("IPS", "SNIPS", "DR")}, {name: [] for name in ("IPS", "SNIPS", "DR")}
-    for _ in range(200):
+    for _ in range(100):
         drawn = simulate_pages(400, exploration, rng, length=4, pages_per_unit=2)
         target = OTHER.positions(drawn.logged)
         truth = drawn.true_ctr(target, 2)
@@ -89,7 +89,7 @@ def test_estimates_are_right_on_average_and_intervals_cover():
             misses[name].append(estimate.value - truth)
             covered[name].append(estimate.low <= truth <= estimate.high)
     for name, found in misses.items():
-        assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(200), name
+        assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(100), name
         assert np.mean(covered[name]) > 0.9, name
     assert np.std(misses["SNIPS"]) < np.std(misses["IPS"])
     assert np.std(misses["DR"]) < np.std(misses["IPS"])

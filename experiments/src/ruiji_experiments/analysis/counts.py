@@ -173,13 +173,14 @@ class ExperimentLog:
     def guardrail_requests(self) -> dict[str, NDArray[Any]]:
         """Return what the server logged of each request: `variant`, `unit` (number), `latency_us`, `short`, `failed`.
 
-        NaN stands for what is not known; where the server logged nothing, what clients logged is taken.
+        NaN stands for what is not known. Where the server logged nothing, what clients logged is taken, but not for
+        short pages: a client tells of what was on the screen.
         """
         return self._columns(
             """
             SELECT assigned.variant, dense_rank() OVER (ORDER BY assigned.unit) AS unit,
               CAST(min(latency_us) AS DOUBLE) AS latency_us,
-              CAST(bool_or(len(items) < page_size AND NOT coalesce(exhausted, false)) AS DOUBLE) AS short,
+              CAST(bool_or(len(items) < page_size AND NOT exhausted) FILTER (source = 'server') AS DOUBLE) AS short,
               CAST(bool_or(coalesce(error, '') <> '') AS DOUBLE) AS failed
             FROM impressions JOIN assigned USING (request_id) ANTI JOIN machines ON assigned.unit = machines.unit
             WHERE source = CASE WHEN EXISTS (SELECT 1 FROM impressions AS i SEMI JOIN assigned USING (request_id)

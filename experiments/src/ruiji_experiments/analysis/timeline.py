@@ -1,4 +1,4 @@
-"""How a lift stood at the end of each day: what somebody who looked would have seen."""
+"""How a lift stood at the end of each day. Taps and purchases count for the day on which their page was shown."""
 
 from __future__ import annotations
 

@@ -42,6 +42,8 @@ class CalibrationSettings:
     """A/A tests with a bootstrap."""
     units_per_arm: int = 1500
     """Of an A/A test."""
+    pilot_units: int = 200_000
+    """Whose spread says how many units the planted lifts need."""
     replays: int = 40
     """Logs to replay another ranking on."""
     pages_per_replay: int = 20_000
@@ -99,7 +101,7 @@ def _coverage(settings: CalibrationSettings, progress: Callable[[int], None]) ->
 def _powers(settings: CalibrationSettings, progress: Callable[[int], None]) -> list[Table]:
     tables = []
     for metric, planted in _PLANTED.items():
-        units = _units_for(metric, planted, settings.seed)
+        units = _units_for(metric, planted, settings)
         trials = Trials(
             experiments=_planted_experiments(settings),
             units_per_arm=units,
@@ -123,10 +125,10 @@ def _power(metric: str, planted: float, trials: Trials, found: MetricTrials) -> 
     )
 
 
-def _units_for(metric: str, planted: float, seed: int) -> int:
+def _units_for(metric: str, planted: float, settings: CalibrationSettings) -> int:
     """Plan from one pilot of units without any lift."""
-    rng = np.random.default_rng([seed, 99])
-    pilot = draw_units(Population(), 1, 200_000, rng)
+    rng = np.random.default_rng([settings.seed, 99])
+    pilot = draw_units(Population(), 1, settings.pilot_units, rng)
     days = Trials().days
     lived = live(
         Population(), pilot, days, rng, first_day=rng.integers(days, size=pilot.activity.shape).astype(np.float64)
