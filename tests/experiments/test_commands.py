@@ -110,6 +110,7 @@ def test_a_violated_guardrail_can_end_a_script(tmp_path):
 def test_a_size_from_figures_and_from_a_past_experiment(events):
     shown = run("size", "--lift", 0.1, "--rate", 0.05, "--events-per-unit", 20, "--design-effect", 1)
     assert "+10.0% │ 1,642" in shown
+    assert "-60.0%" in run("size", "--lift", -0.6, "--rate", 0.05, "--events-per-unit", 20), "twice as much is nothing"
     assert "+5.0%" in run("size", "--lift", 0.1, "--experiment", "simulated", "--events", events)
 
 
@@ -130,6 +131,7 @@ def test_mistakes_are_explained(explained, events, tmp_path):
     assert "defines the experiment 'other'" in explained(*report, "--definition", other)
     assert "has propensities" in explained("replay", "--category-weight", 0.5, "--events", events)
     assert "either --experiment" in explained("size", "--lift", 0.1)
+    assert "above -1 and not 0" in explained("size", "--lift", -1.6, "--rate", 0.1, "--events-per-unit", 9)
     assert "needs --events-per-unit" in explained("size", "--lift", 0.1, "--rate", 0.1)
     assert "--metric is one of ctr" in explained(
         "size", "--lift", 0.1, "--experiment", "simulated", "--events", events, "--metric", "gmv"

@@ -66,8 +66,8 @@ def size(
     else:
         deviation = deviation_of_binary_events(rate, events_per_unit, design_effect)
     table = Table("lift", "units in control", "in the variant", "together")
-    for multiple in _SHOWN_LIFTS:
-        plan = Plan(deviation, lift * multiple, power, alpha, control_share, variance_kept)
+    for shown in [lift * multiple for multiple in _SHOWN_LIFTS if multiple == 1 or lift * multiple > -1]:
+        plan = Plan(deviation, shown, power, alpha, control_share, variance_kept)
         of_control, of_variant = units_needed(plan)
         table.add_row(f"{plan.lift:+.1%}", f"{of_control:,}", f"{of_variant:,}", f"{of_control + of_variant:,}")
     table.caption = (
