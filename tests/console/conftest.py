@@ -20,6 +20,8 @@ from tests.support.chromium import find_chromium
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
 PATIENCE_MS = 15_000
+CHEAP = ("--disable-dev-shm-usage", "--disable-gpu", "--disable-software-rasterizer", "--disable-extensions")
+"""Nothing here is drawn by a graphics card, and emulating one costs more than all the rest."""
 
 OpenPage = Callable[..., Page]
 
@@ -91,7 +93,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Root may not use the sandbox; the pages are our own.
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=program, args=[*options, "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(executable_path=program, args=[*options, *CHEAP])
         yield browser
         browser.close()
 

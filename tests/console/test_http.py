@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import io
 from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from tests.console.conftest import running_console
+from tests.support.catalogues import png
 from tests.support.pictured_process import ELSEWHERE, RENDERED
 from tests.support.reference_server import reference_server
 
@@ -91,6 +94,23 @@ def test_an_upload_beyond_the_limit_is_refused_unread(console_url: str) -> None:
     assert "At most 20 MB are taken" in answer.text
 
 
+def test_a_picture_of_too_many_pixels_is_refused(console_url: str) -> None:
+    file = io.BytesIO()
+    Image.new("1", (10_000, 6_000)).save(file, "PNG")
+    body, headers = form(file.getvalue())
+    answer = ask(console_url, "/picture-query", "POST", body, **headers)
+    assert "10000 × 6000 pixels; at most 50 million are taken" in answer.text
+
+
+def test_an_upload_is_asked_with_under_its_name_and_with_what_is_known_of_it(console_url: str) -> None:
+    body, headers = form(png())
+    answer = ask(console_url, "/picture-query", "POST", body, **headers)
+    assert answer.status == 303
+    where = answer.headers["Location"]
+    assert "Queries by picture need Triton" in ask(console_url, where).text
+    assert "much JPY cannot be read as an amount" in ask(console_url, f"{where}&price=much&currency=JPY").text
+
+
 def test_nothing_but_the_upload_takes_posts(console_url: str) -> None:
     assert ask(console_url, f"/similar?item={ITEM}", "POST", b"").status == 405
 
@@ -143,6 +163,7 @@ def test_an_upload_that_is_no_picture_is_refused(console_url: str, content: byte
     ("path", "status", "said"),
     [
         ("/similar", 400, "names no item"),
+        ("/similar?picture=0123456789abcdef", 404, "Upload it again"),
         (f"/similar?item={ITEM}&ratio=wide", 400, "ratio is"),
         (f"/similar?item={ITEM}&ratio=0.5", 400, "must be at least 1"),
         (f"/similar?item={ITEM}&encoder=enc-x", 409, "does not serve"),

@@ -87,3 +87,13 @@ def test_pictures_of_every_kind_get_small(mode: str) -> None:
     Image.new(mode, (600, 300)).save(file, "JPEG" if mode == "CMYK" else "PNG")
     with Image.open(io.BytesIO(thumbnail(file.getvalue(), 360, max_pixels=10**6))) as small:
         assert (small.format, small.size) == ("WEBP", (360, 180))
+
+
+def test_a_thumbnail_of_an_upload_is_upright() -> None:
+    lying = Image.new("RGB", (40, 20))
+    exif = lying.getexif()
+    exif[0x0112] = 6  # turn it by a quarter
+    file = io.BytesIO()
+    lying.save(file, "JPEG", exif=exif)
+    with Image.open(io.BytesIO(thumbnail(file.getvalue(), 160, max_pixels=10_000))) as small:
+        assert (small.width, small.height) == (20, 40)

@@ -29,7 +29,7 @@ from ruiji_server.store.engine import Database, open_database
 
 from tests.support.catalogues import DIMENSIONS, SilentBuild
 
-RENDERED = 90
+RENDERED = 60
 SHAPES, COLOURS = "enc-000000000000005a", "enc-00000000000000c0"
 ELSEWHERE = "https://pictures.example.com/elsewhere.jpg"
 HOSTILE_ID = "<b>&\"'/?#"
