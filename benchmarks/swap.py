@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -32,7 +31,7 @@ from ruiji_client import AsyncRuijiClient, ClientSettings, RuijiClientError
 from ruiji_server.columns.reader import Columns
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.leases import new_folder
-from ruiji_server.generations.manifest import read_manifest, write_manifest
+from ruiji_server.generations.manifest import new_generation_id, read_manifest, write_manifest
 
 from benchmarks.workers import serving
 
@@ -111,8 +110,7 @@ async def load(
 
 def publish_copy(directory: GenerationDirectory, generation_id: str) -> str:
     """Publish a generation under a new id; return that."""
-    source, now = directory.folder(generation_id), datetime.now(UTC)
-    copy_id = f"gen-{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+    source, copy_id = directory.folder(generation_id), new_generation_id(datetime.now(UTC))
     manifest = read_manifest(source)
     aside = directory.root / f".{copy_id}"
     with new_folder(aside):

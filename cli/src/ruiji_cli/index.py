@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, StageBars
@@ -284,7 +285,7 @@ def list_generations(
             )
         )
         return
-    table = Table(caption="* is published, u is used by a process of this machine")
+    table = Table(caption="* is published, u is used by a process of this machine", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("", "generation", "items", "encoder", "recall", "MB"):
         table.add_column(heading, no_wrap=True)
     for each in found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,13 @@ from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import BelowFloor, GenerationError
 from ruiji_server.generations.generation import INDEX_FILE
 from ruiji_server.generations.leases import new_folder
-from ruiji_server.generations.manifest import FileEntry, GenerationManifest, file_entries, write_manifest
+from ruiji_server.generations.manifest import (
+    FileEntry,
+    GenerationManifest,
+    file_entries,
+    new_generation_id,
+    write_manifest,
+)
 from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
 from ruiji_server.generations.progress import BuildProgress, StageClock
 from ruiji_server.generations.quality import Quality, QualityFloors, shortfalls
@@ -88,8 +93,7 @@ def build_generation(
     with directory.building(encoder_id):
         remove_abandoned(directory)
         built_at = datetime.now(UTC)
-        # To the microsecond, so that ids of one second still sort by age.
-        generation_id = f"gen-{built_at:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+        generation_id = new_generation_id(built_at)
         with _new_folder(directory, generation_id) as aside:
             build = _Build(aside, generation_id, built_at, encoder_id, settings, StageClock(progress))
             manifest = build.run(database)

@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +25,7 @@ FORMAT_VERSION: Final = 2
 MANIFEST_FILE: Final = "manifest.json"
 DIGEST_FILE: Final = "manifest.sha256"
 
-_GENERATION_ID = re.compile(r"gen-[0-9]{8}T[0-9]{6}(\.[0-9]{6})?-[0-9a-f]{6}")
+_GENERATION_ID = re.compile(r"gen-[0-9]{8}T[0-9]{6}(\.[0-9]{3})?-[0-9a-f]{6}")
 _FILE_NAME = re.compile(r"[a-z0-9_]+\.(npy|bin|json|usearch)")
 _HASHED_AT_ONCE = 1 << 20
 _REMEDY = "build a new generation with `ruiji index build`"
@@ -75,6 +77,11 @@ class GenerationManifest:
     def total_bytes(self) -> int:
         """Size of all its files but the manifest."""
         return sum(entry.bytes for entry in self.files.values())
+
+
+def new_generation_id(begun_at: datetime) -> str:
+    """Return an id for a generation that is begun; ids sort by that moment, to the millisecond."""
+    return f"gen-{begun_at:%Y%m%dT%H%M%S}.{begun_at.microsecond // 1000:03d}-{secrets.token_hex(3)}"
 
 
 def is_generation_id(text: str) -> bool:
