@@ -10,6 +10,7 @@ import typer
 from ruiji_cli.failures import UsageProblem
 
 if TYPE_CHECKING:
+    from ruiji_experiments.replay.exploration import Exploration
     from ruiji_server.events.settings import EventSettings
 
 EventsRoot = Annotated[
@@ -51,6 +52,21 @@ LogImpressions = Annotated[
     ),
 ]
 
+Explore = Annotated[
+    float,
+    typer.Option(
+        "--explore",
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Share of pages whose order is shuffled, so that `ruiji experiment replay` can judge other rankings by "
+        "their log. Every item then says with what probability it came to its place.",
+    ),
+]
+ExploreWindow = Annotated[
+    int, typer.Option("--explore-window", min=2, help="With --explore, positions that are shuffled among each other.")
+]
+
 
 def events_root(data: Path, root: str | None) -> str:
     """Return where events are kept: what was given, or the installation's own folder."""
@@ -77,6 +93,13 @@ def event_settings(data: Path, root: str | None, journal: Path | None, log_impre
     if log_impressions > 0:
         raise UsageProblem("--log-impressions needs --events, which says where they are kept")
     return None
+
+
+def exploration_of(share: float, window: int) -> Exploration | None:
+    """Return how much chance the order of pages has; None if it has none."""
+    from ruiji_experiments.replay.exploration import Exploration
+
+    return Exploration(share, window) if share > 0 else None
 
 
 def unit_key_file(data: Path, key: Path | None) -> Path:

@@ -12,10 +12,13 @@ import typer
 from ruiji_cli.console import OUT
 from ruiji_cli.event_options import (
     EventsRoot,
+    Explore,
+    ExploreWindow,
     JournalFolder,
     LogImpressions,
     UnitKey,
     event_settings,
+    exploration_of,
     unit_key_file,
 )
 from ruiji_cli.failures import UsageProblem
@@ -70,6 +73,8 @@ def serve(
     journal: JournalFolder = None,
     unit_key: UnitKey = None,
     log_impressions: LogImpressions = 0.0,
+    explore: Explore = 0.0,
+    explore_window: ExploreWindow = 10,
     workers: Annotated[
         int, typer.Option(min=1, envvar="RUIJI_WORKERS", help="Serving processes on the port; about one a core.")
     ] = 1,
@@ -101,6 +106,7 @@ def serve(
         ranking=RankingPolicy(max_price_ratio, category_weight, candidates),
         shadow=ShadowSettings(share=shadow_share),
         max_connection_age_s=max_connection_age_s if workers > 1 else math.inf,
+        exploration=exploration_of(explore, explore_window),
         events=event_settings(data, events, journal, log_impressions),
         unit_key=unit_key_file(data, unit_key),
     )

@@ -25,8 +25,8 @@ class Ids:
         return [self._item_ids[row].encode() for row in rows.tolist()]
 
 
-@given(items=ITEMS, with_ratio=st.booleans(), with_category=st.booleans())
-def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with_category):
+@given(items=ITEMS, with_ratio=st.booleans(), with_category=st.booleans(), with_propensity=st.booleans())
+def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with_category, with_propensity):
     ids, scores, cosines, ratios, categories = map(list, zip(*items, strict=True)) if items else ([], [], [], [], [])
     page = Page(
         rows=np.arange(len(ids)),
@@ -36,6 +36,7 @@ def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with
         category_similarities=np.array(categories, dtype=np.float32) if with_category else None,
         exhausted=False,
         trace=TRACE,
+        propensities=np.linspace(0.1, 1.0, len(ids), dtype=np.float32) if with_propensity else None,
     )
     expected = [
         pb.SimilarItem(
@@ -44,6 +45,7 @@ def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with
             cosine=page.cosines[n],
             price_ratio=page.price_ratios[n] if with_ratio else None,
             category_similarity=page.category_similarities[n] if with_category else None,
+            propensity=page.propensities[n] if with_propensity else None,
         )
         for n in range(len(ids))
     ]

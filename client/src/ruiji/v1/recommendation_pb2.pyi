@@ -442,6 +442,7 @@ class SimilarItem(google.protobuf.message.Message):
     COSINE_FIELD_NUMBER: builtins.int
     PRICE_RATIO_FIELD_NUMBER: builtins.int
     CATEGORY_SIMILARITY_FIELD_NUMBER: builtins.int
+    PROPENSITY_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """The item."""
     score: builtins.float
@@ -454,6 +455,10 @@ class SimilarItem(google.protobuf.message.Message):
     """2 * length of the common prefix / (sum of both lengths) of the two category paths, 0 to 1. Absent if the query
     has no category.
     """
+    propensity: builtins.float
+    """The probability with which it came to stand here, above 0, at most 1. Absent unless the server explores: then a
+    share of pages is shuffled, so that their log can answer for other rankings. Belongs into the impression.
+    """
     def __init__(
         self,
         *,
@@ -462,13 +467,16 @@ class SimilarItem(google.protobuf.message.Message):
         cosine: builtins.float = ...,
         price_ratio: builtins.float | None = ...,
         category_similarity: builtins.float | None = ...,
+        propensity: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "category_similarity", b"category_similarity", "price_ratio", b"price_ratio"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "price_ratio", b"price_ratio", "score", b"score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "category_similarity", b"category_similarity", "price_ratio", b"price_ratio", "propensity", b"propensity"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_category_similarity", b"_category_similarity"]) -> typing.Literal["category_similarity"] | None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_price_ratio", b"_price_ratio"]) -> typing.Literal["price_ratio"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_propensity", b"_propensity"]) -> typing.Literal["propensity"] | None: ...
 
 global___SimilarItem = SimilarItem
 

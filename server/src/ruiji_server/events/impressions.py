@@ -191,4 +191,6 @@ def _items(answer: recommendation_pb2.SimilarItemsResponse, page: Page) -> list[
         columns["price_ratio"] = page.price_ratios.tolist()
     if page.category_similarities is not None:
         columns["category_similarity"] = page.category_similarities.tolist()
+    if page.propensities is not None:
+        columns["propensity"] = page.propensities.tolist()
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

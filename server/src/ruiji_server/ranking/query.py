@@ -126,3 +126,5 @@ class Page:
     trace: Trace
     dropped: tuple[Dropped, ...] = ()
     """Nearest first, where the query asks for them."""
+    propensities: NDArray[np.float32] | None = None
+    """Of each item to stand where it stands, above 0; None if chance had no part in the order."""

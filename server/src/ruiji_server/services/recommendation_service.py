@@ -18,6 +18,7 @@ from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
 from ruiji_server.services.batch import answer_each
 from ruiji_server.services.explaining import Explaining, dropped_items, explaining_of
+from ruiji_server.services.exploring import Explorer
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.messages import (
     check_asker,
@@ -49,6 +50,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         experiments: RunningExperiments,
         impressions: ImpressionLog | None = None,
         units: UnitHasher | None = None,
+        explorer: Explorer | None = None,
     ) -> None:
         """Prepare the service.
 
@@ -60,6 +62,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             pictures: where the pictures of items are read that are embedded for a query.
             experiments: whose variants requests get.
             impressions: logs a share of the answers; None logs none.
+            explorer: puts chance into the order of pages; None leaves it out.
             units: hashes who asks; None keeps requests out of experiments, and who asks out of that log.
         """
         self._serving = serving
@@ -68,6 +71,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self._experiments = experiments
         self._impressions = impressions
         self._units = units
+        self._explorer = explorer
 
     @rpc
     async def SimilarItems(  # noqa: N802  (the contract's name)
@@ -105,6 +109,9 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         page = _page(
             subject, serving, page_size, policy, request.ranking, explain=request.explain, explaining=explaining
         )
+        # Whoever forces a variant or asks how a page came about looks at the ranking itself.
+        if self._explorer is not None and forced is None and not request.explain:
+            page = self._explorer.explored(page)
         manifest = serving.generation.manifest
         answer = recommendation_pb2.SimilarItemsResponse(
             generation_id=manifest.generation_id,

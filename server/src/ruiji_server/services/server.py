@@ -37,6 +37,7 @@ from ruiji_server.services import metrics
 from ruiji_server.services.catalogue_service import CatalogService
 from ruiji_server.services.event_service import EventService
 from ruiji_server.services.experiment_service import ExperimentService
+from ruiji_server.services.exploring import Explorer
 from ruiji_server.services.operations_service import OperationsService
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.serving import ServingGenerations
@@ -104,6 +105,7 @@ class Server:
                 self._experiments,
                 None if events is None else events.impressions,
                 units,
+                None if settings.exploration is None else Explorer(settings.exploration),
             ),
             self._server,
         )

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ruiji_experiments.replay.exploration import Exploration
+
 from ruiji_server.events.settings import EventSettings
 from ruiji_server.ranking.policy import RankingPolicy
 
@@ -65,6 +67,8 @@ class ServerSettings:
     """Time for calls under way to end after that."""
     ranking: RankingPolicy = field(default_factory=RankingPolicy)
     """What requests depart from."""
+    exploration: Exploration | None = None
+    """How much chance the order of pages has; None for none."""
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
     """How recall is measured in service."""
     events: EventSettings | None = None

@@ -30,6 +30,7 @@ def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
         (_COSINE, page.cosines),
         (_PRICE_RATIO, page.price_ratios),
         (_CATEGORY_SIMILARITY, page.category_similarities),
+        (_PROPENSITY, page.propensities),
     )
     present = [(tag, values) for tag, values in columns if values is not None]
     # Tag and value by turns, without gaps: what follows an item's id, for all items at once.
@@ -68,7 +69,7 @@ def _tag(message: Descriptor, field: str, wire_type: int) -> int:
 
 
 _ITEM_ID: Final = _tag(recommendation_pb2.SimilarItem.DESCRIPTOR, "item_id", _LENGTH_DELIMITED)
-_SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY = (
+_SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY = (
     _tag(recommendation_pb2.SimilarItem.DESCRIPTOR, field, _FIXED32)
-    for field in ("score", "cosine", "price_ratio", "category_similarity")
+    for field in ("score", "cosine", "price_ratio", "category_similarity", "propensity")
 )
