@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ruiji_console import ConsoleSettings
 
 DEFAULT_ADDRESS = "127.0.0.1:8484"
+_PATIENCE_S = 20.0
 
 
 def console(
@@ -80,7 +81,7 @@ def console_settings(
     tls_roots: Path | None = None,
 ) -> ConsoleSettings:
     """Return the settings of a console; raises `UsageProblem` where options do not fit together."""
-    from ruiji_client import ClientSettings, Tls
+    from ruiji_client import ClientSettings, Deadlines, Tls
     from ruiji_console import ConsoleSettings
     from ruiji_console.settings import LOOPBACK_HOSTS
 
@@ -89,7 +90,13 @@ def console_settings(
     is_local = target.rpartition(":")[0] in LOOPBACK_HOSTS
     try:
         client = ClientSettings(
-            target, tls=encrypted, token=token, allow_token_over_plaintext=is_local, user_agent="ruiji-console"
+            target,
+            tls=encrypted,
+            token=token,
+            allow_token_over_plaintext=is_local,
+            # Somebody who looks waits longer than a shop's page can.
+            deadlines=Deadlines(similar_items_s=_PATIENCE_S, similar_items_by_picture_s=60.0, info_s=_PATIENCE_S),
+            user_agent="ruiji-console",
         )
         return ConsoleSettings(
             client, allowed_hosts=(*LOOPBACK_HOSTS, *allowed_hosts), picture_origins=tuple(picture_origins)

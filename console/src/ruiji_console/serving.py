@@ -66,6 +66,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # At once: until somebody listens, others can bind the same port.
+        listening.listen()
     except OSError:
         listening.close()
         raise
