@@ -51,7 +51,7 @@ def test_vision_half_of_a_whole_checkpoint_is_the_whole_models_vision_half(sigli
 def test_the_vision_half_may_come_alone(siglip_folder: Path, tmp_path: Path) -> None:
     load_vision_tower(siglip_folder).save_pretrained(tmp_path / "half")
     assert weights_sha256(load_vision_tower(tmp_path / "half")) == weights_sha256(load_vision_tower(siglip_folder))
-    with pytest.raises(CheckpointError, match="architecture 'siglip_vision_model'; expected siglip"):
+    with pytest.raises(CheckpointError, match="architecture 'siglip_vision_model'; expected a SigLIP"):
         load_siglip(tmp_path / "half")
 
 
@@ -99,7 +99,7 @@ def test_another_architecture_is_refused(tmp_path: Path) -> None:
     CLIPConfig(text_config=CLIPTextConfig().to_dict(), vision_config=CLIPVisionConfig().to_dict()).save_pretrained(
         tmp_path / "clip"
     )
-    with pytest.raises(CheckpointError, match="architecture 'clip'; expected siglip or siglip_vision_model"):
+    with pytest.raises(CheckpointError, match="architecture 'clip'; expected a SigLIP"):
         load_vision_tower(tmp_path / "clip")
 
 

@@ -13,12 +13,13 @@ import typer
 from rich.progress import Progress
 
 from ruiji_cli.console import ERR, OUT, progress_bar
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, behind_trunk, open_pictures
 from ruiji_cli.failures import UsageProblem
 
 if TYPE_CHECKING:
     from ruiji_encoder.catalogue import CaptionedPictures
     from ruiji_encoder.training import TrainingProgress, TrainingSettings
+    from ruiji_encoder.training.batches import TrainingData
     from ruiji_encoder.training.finetuning import RunSummary
     from ruiji_encoder.training.validation import Validation
     from transformers import PreTrainedTokenizerBase, SiglipModel
@@ -36,11 +37,18 @@ def finetune(
     from_scratch: Annotated[
         Path | None, typer.Option(help="Begin with random weights, of the sizes in this TOML file.")
     ] = None,
+    trunk_blocks: Annotated[
+        int | None,
+        typer.Option(help="With a checkpoint's backbone: blocks to leave as they are, 0 or 11 to 17."),
+    ] = None,
     work: WorkFolder = DEFAULT_WORK,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, to the step.")] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over all pairs.")] = 5,
     batch_size: Annotated[int, typer.Option(min=2, help="Pairs in a step, of all devices together.")] = 256,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="At its highest.")] = 5e-5,
+    backbone_learning_rate: Annotated[
+        float | None, typer.Option(help="Of a backbone's weights of ImageNet, at its highest; lower than the others'.")
+    ] = None,
     warmup: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of steps that it rises over.")] = 0.1,
     weight_decay: Annotated[float, typer.Option(min=0.0, help="Of matrices and kernels.")] = 1e-4,
     muon: Annotated[
@@ -49,6 +57,9 @@ def finetune(
     lock: Annotated[str | None, typer.Option(help="Keep a tower as it is: picture or text.")] = None,
     precision: Annotated[str, typer.Option(help="auto (bf16 where the device has it), fp32 or bf16.")] = "auto",
     augment: Annotated[bool, typer.Option(help="Change pictures a little; hue stays.")] = True,
+    mirror_only: Annotated[
+        bool, typer.Option("--mirror-only", help="Augment by mirroring alone, as a backbone with a trunk must.")
+    ] = False,
     microbatches: Annotated[int, typer.Option(min=1, help="Parts of a batch, to save memory; same gradients.")] = 1,
     checkpointing: Annotated[bool, typer.Option("--checkpointing", help="Save memory, for a third more work.")] = False,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 500,
@@ -63,7 +74,7 @@ def finetune(
     `torchrun --nproc-per-node 8 -m ruiji_cli encoder finetune ...`.
     """
     import torch
-    from ruiji_encoder.augmentation import Augmentation
+    from ruiji_encoder.augmentation import MIRROR_ONLY, Augmentation
     from ruiji_encoder.training import LockedTower, TrainingPrecision, TrainingSettings, joined_devices
     from ruiji_encoder.training.finetuning import finetune as finetune_siglip
 
@@ -72,10 +83,11 @@ def finetune(
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
+        backbone_learning_rate=backbone_learning_rate,
         weight_decay=weight_decay,
         warmup_share=warmup,
         muon_learning_rate=muon,
-        augmentation=Augmentation() if augment else None,
+        augmentation=None if not augment else MIRROR_ONLY if mirror_only else Augmentation(),
         locked=None if lock is None else LockedTower(_one_of("--lock", lock, list(LockedTower))),
         precision=TrainingPrecision(_one_of("--precision", precision, list(TrainingPrecision))),
         seed=seed,
@@ -84,7 +96,8 @@ def finetune(
         checkpoint_every_steps=save_every,
     )
     data, validation = _sides(pictures, work, threads)
-    model, tokenizer, described = _model(checkpoint, from_scratch, data, settings)
+    model, tokenizer, described = _model(checkpoint, from_scratch, trunk_blocks, data, settings)
+    inputs, judged_on = _inputs(model, data, validation, work, threads, new_head=from_scratch is not None)
     with ExitStack() as exits:
         devices = exits.enter_context(joined_devices(device))
         stop = exits.enter_context(_asked_to_stop())
@@ -93,10 +106,10 @@ def finetune(
         summary = finetune_siglip(
             model,
             tokenizer,
-            data,
+            inputs,
             settings,
             out,
-            validation=validation,
+            validation=judged_on,
             described=f"{described} on {len(data)} pairs of {pictures.name}",
             resume=resume,
             devices=devices,
@@ -131,23 +144,58 @@ def _sides(pictures: Path, work: Path, threads: int) -> tuple[CaptionedPictures,
 
 
 def _model(
-    checkpoint: str | None, from_scratch: Path | None, data: CaptionedPictures, settings: TrainingSettings
+    checkpoint: str | None,
+    from_scratch: Path | None,
+    trunk_blocks: int | None,
+    data: CaptionedPictures,
+    settings: TrainingSettings,
 ) -> tuple[SiglipModel, PreTrainedTokenizerBase, str]:
     from ruiji_encoder.architecture import read_from_scratch
+    from ruiji_encoder.backbones.imagenet_weights import load_imagenet_weights
+    from ruiji_encoder.backbones.siglip_lite import set_trunk
     from ruiji_encoder.checkpoints import load_siglip, load_tokenizer
     from ruiji_encoder.tokenizers import train_tokenizer
     from ruiji_encoder.training import new_siglip
 
     if checkpoint is not None and from_scratch is None:
-        return load_siglip(checkpoint), load_tokenizer(checkpoint), checkpoint
+        model = load_siglip(checkpoint)
+        if trunk_blocks is not None:
+            set_trunk(model, trunk_blocks)
+        return model, load_tokenizer(checkpoint), checkpoint
+    if trunk_blocks is not None:
+        raise UsageProblem("--trunk-blocks is for a --checkpoint; with --from-scratch, write it into the file")
     if from_scratch is None or checkpoint is not None:
         raise UsageProblem("begin with --checkpoint (a folder or a hub name) or --from-scratch (a TOML file), not both")
     start = read_from_scratch(from_scratch)
     titles = (caption for row in range(len(data)) for caption in data.captions(row))
     tokenizer = train_tokenizer(titles, vocabulary_size=start.architecture.vocabulary)
-    config = start.architecture.config(len(tokenizer))
+    config = start.config(len(tokenizer))
     model = new_siglip(config, seed=settings.seed, temperature=start.temperature, bias=start.bias)
-    return model, tokenizer, f"random weights of {from_scratch.name}"
+    if start.backbone is None:
+        return model, tokenizer, f"random weights of {from_scratch.name}"
+    load_imagenet_weights(model.vision_model, start.backbone.weights)
+    model.vision_model.lock_trunk()
+    return model, tokenizer, f"{start.backbone.weights.name} and random weights of {from_scratch.name}"
+
+
+def _inputs(
+    model: SiglipModel,
+    data: CaptionedPictures,
+    validation: CaptionedPictures | None,
+    work: Path,
+    threads: int,
+    *,
+    new_head: bool,
+) -> tuple[TrainingData, TrainingData | None]:
+    """Replace pictures by what the blocks that do not learn make of them, where the picture tower has such."""
+    from ruiji_encoder.backbones.efficientnet_lite import LiteVisionTower
+    from ruiji_encoder.backbones.standardising import standardise_head
+
+    tower = model.vision_model
+    inputs = behind_trunk(tower, data, work, threads)
+    if new_head and isinstance(tower, LiteVisionTower):
+        standardise_head(tower, inputs)
+    return inputs, None if validation is None else behind_trunk(tower, validation, work, threads)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from ruiji_cli.console import bar
 if TYPE_CHECKING:
     from ruiji_encoder.catalogue import CaptionedPictures
     from ruiji_encoder.pairs.splitting import Side
+    from ruiji_encoder.training.batches import TrainingData
 
 Checkpoint = Annotated[
     str,
@@ -49,3 +50,14 @@ def open_pictures(folder: Path, work: Path, threads: int, *, side: Side | None =
         return PreparedPairs(folder, side, threads=threads)
     with bar("Decode", None) as advance:
         return FolderCatalogue(folder, cache=work / "pictures", threads=threads, progress=advance)
+
+
+def behind_trunk(tower: object, pictures: CaptionedPictures, work: Path, threads: int) -> TrainingData:
+    """Replace pictures by what a backbone's trunk makes of them, from the work folder; others are left as they are."""
+    from ruiji_encoder.backbones.efficientnet_lite import LiteVisionTower
+    from ruiji_encoder.backbones.trunk_rows import TrunkRows
+
+    if not isinstance(tower, LiteVisionTower) or tower.config.trunk_blocks == 0:
+        return pictures
+    with bar("Trunk", len(pictures)) as advance:
+        return TrunkRows(pictures, tower, work / "trunk", threads=threads, progress=advance)

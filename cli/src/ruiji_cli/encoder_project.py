@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from ruiji_cli.console import OUT, bar
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_pictures import (
+    DEFAULT_WORK,
+    Checkpoint,
+    Pictures,
+    Threads,
+    WorkFolder,
+    behind_trunk,
+    open_pictures,
+)
 
 Dimensions = Annotated[int, typer.Option(min=2, help="Length of the embeddings.")]
 
@@ -38,7 +46,8 @@ def project(
     from ruiji_encoder.projection_parts import ProjectionPart, save_part
 
     torch.set_num_threads(threads)
-    tower, data = load_vision_tower(checkpoint), open_pictures(pictures, work, threads, side=Side.TRAIN)
+    tower = load_vision_tower(checkpoint)
+    data = behind_trunk(tower, open_pictures(pictures, work, threads, side=Side.TRAIN), work, threads)
     with bar("Embed", len(data)) as advance:
         moments = gather_moments(tower, batches_of(data, _EMBED_AT_ONCE), progress=advance)
     if part:

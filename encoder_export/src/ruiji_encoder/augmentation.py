@@ -27,6 +27,10 @@ class Augmentation:
     """Pull tones apart or together by up to this share."""
 
 
+MIRROR_ONLY = Augmentation(scale=0.0, shift=0.0, rotation_degrees=0.0, brightness=0.0, contrast=0.0)
+"""Where pictures vary enough by themselves, or where their maps were computed before the run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What chance asks of each picture of a batch; every tensor has shape (batch,) and is on the CPU."""

@@ -1,6 +1,7 @@
 """SigLIP checkpoints in and out, from the Hugging Face hub or a folder, always in the transformers layout.
 
-SigLIP 2 checkpoints of fixed resolution declare the same architecture and load the same way.
+SigLIP 2 checkpoints of fixed resolution declare the same architecture and load the same way. Checkpoints whose picture
+tower is a backbone of `backbones` have a model type of their own, and load here alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,24 +21,36 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoTokenizer,
+    PreTrainedModel,
     SiglipConfig,
     SiglipModel,
+    SiglipTextModel,
     SiglipVisionConfig,
     SiglipVisionModel,
 )
 from transformers.utils import logging as transformers_logging
 
+from ruiji_encoder.backbones.efficientnet_lite import LiteVisionConfig, LiteVisionTower
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, LiteSiglipModel
 from ruiji_encoder.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-_Model = TypeVar("_Model", SiglipModel, SiglipVisionModel)
+VisionTower: TypeAlias = SiglipVisionModel | LiteVisionTower
+"""What turns pictures into features: `tower(pixel_values=...).pooler_output`, shape (n, `config.hidden_size`)."""
 
-_FULL_MODEL = "siglip"
-_VISION_HALF = "siglip_vision_model"
+_Model = TypeVar("_Model", bound=PreTrainedModel)
+
+_FULL_MODELS: dict[str, type[SiglipModel]] = {"siglip": SiglipModel, LiteSiglipConfig.model_type: LiteSiglipModel}
+_VISION_TOWERS: dict[str, type[VisionTower]] = {
+    "siglip": SiglipVisionModel,
+    "siglip_vision_model": SiglipVisionModel,
+    LiteSiglipConfig.model_type: LiteVisionTower,
+    LiteVisionConfig.model_type: LiteVisionTower,
+}
 
 
 def load_siglip(checkpoint: str | Path, *, revision: str = "main") -> SiglipModel:
@@ -50,11 +63,19 @@ def load_siglip(checkpoint: str | Path, *, revision: str = "main") -> SiglipMode
     Raises:
         CheckpointError: it cannot be found or read, is no SigLIP, or takes pictures of another size than 256 px.
     """
-    _load_config(checkpoint, revision, accepted=(_FULL_MODEL,))
-    return _load_weights(SiglipModel, checkpoint, revision, attention="sdpa")
+    kind = _load_config(checkpoint, revision, accepted=_FULL_MODELS)
+    model = _load_weights(_FULL_MODELS[kind], checkpoint, revision, attention="sdpa")
+    if isinstance(model.vision_model, LiteVisionTower):
+        model.vision_model.lock_trunk()
+    return model
 
 
-def load_vision_tower(checkpoint: str | Path, *, revision: str = "main") -> SiglipVisionModel:
+def has_vision_tower(model_type: str) -> bool:
+    """Tell whether `load_vision_tower` knows checkpoints of this type."""
+    return model_type in _VISION_TOWERS
+
+
+def load_vision_tower(checkpoint: str | Path, *, revision: str = "main") -> VisionTower:
     """Load the vision half of a checkpoint in fp32 and evaluation mode, for features and export.
 
     Attention is the eager kind: plain matrix products and a softmax, which every runtime of ONNX knows.
@@ -66,8 +87,20 @@ def load_vision_tower(checkpoint: str | Path, *, revision: str = "main") -> Sigl
     Raises:
         CheckpointError: as for `load_siglip`.
     """
-    _load_config(checkpoint, revision, accepted=(_FULL_MODEL, _VISION_HALF))
-    tower = _load_weights(SiglipVisionModel, checkpoint, revision, attention="eager")
+    kind = _load_config(checkpoint, revision, accepted=_VISION_TOWERS)
+    tower: VisionTower = _load_weights(_VISION_TOWERS[kind], checkpoint, revision, attention="eager")
+    tower.train(False)
+    return tower
+
+
+def load_text_tower(checkpoint: str | Path, *, revision: str = "main") -> SiglipTextModel:
+    """Load the text half of a checkpoint in fp32 and evaluation mode, for export; attention as for `load_vision_tower`.
+
+    Raises:
+        CheckpointError: as for `load_siglip`.
+    """
+    _load_config(checkpoint, revision, accepted=_FULL_MODELS)
+    tower = _load_weights(SiglipTextModel, checkpoint, revision, attention="eager")
     tower.train(False)
     return tower
 
@@ -102,8 +135,8 @@ def save_checkpoint(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedT
         aside.rename(folder)
 
 
-def weights_sha256(tower: SiglipVisionModel) -> str:
-    """Hash what decides a vision tower's answers: its weights, and the settings that no weight's shape shows.
+def weights_sha256(tower: VisionTower | SiglipTextModel) -> str:
+    """Hash what decides a tower's answers: its weights, and the settings that no weight's shape shows.
 
     The same for a tower loaded alone and for one inside a whole SigLIP, and independent of file format, device and
     attention implementation.
@@ -111,16 +144,19 @@ def weights_sha256(tower: SiglipVisionModel) -> str:
     Returns:
         SHA-256 in hex.
     """
-    config: SiglipVisionConfig = tower.config
+    config = tower.config
     digest = hashlib.sha256()
-    digest.update(f"{config.num_attention_heads} {config.hidden_act} {config.layer_norm_eps!r}\n".encode())
+    if isinstance(config, LiteVisionConfig):
+        digest.update(f"{config.model_type}\n".encode())
+    else:
+        digest.update(f"{config.num_attention_heads} {config.hidden_act} {config.layer_norm_eps!r}\n".encode())
     for name, tensor in sorted(tower.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
         digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype="<f4").tobytes())
     return digest.hexdigest()
 
 
-def _load_config(checkpoint: str | Path, revision: str, *, accepted: tuple[str, ...]) -> None:
+def _load_config(checkpoint: str | Path, revision: str, *, accepted: Container[str]) -> str:
     _require_reachable_folder(checkpoint)
     try:
         config = AutoConfig.from_pretrained(str(checkpoint), revision=revision)
@@ -131,15 +167,16 @@ def _load_config(checkpoint: str | Path, revision: str, *, accepted: tuple[str, 
         ) from error
     if config.model_type not in accepted:
         raise CheckpointError(
-            f"{_described(checkpoint)} is of architecture {config.model_type!r}; expected "
-            f"{' or '.join(accepted)}, such as google/siglip-base-patch16-256-multilingual"
+            f"{_described(checkpoint)} is of architecture {config.model_type!r}; expected a SigLIP, such as "
+            "google/siglip-base-patch16-256-multilingual"
         )
     _check_vision(checkpoint, config)
+    return str(config.model_type)
 
 
-def _check_vision(checkpoint: str | Path, config: SiglipConfig | SiglipVisionConfig) -> None:
+def _check_vision(checkpoint: str | Path, config: PreTrainedConfig) -> None:
     vision = config.vision_config if isinstance(config, SiglipConfig) else config
-    if not isinstance(vision, SiglipVisionConfig):
+    if not isinstance(vision, SiglipVisionConfig | LiteVisionConfig):
         raise CheckpointError(f"{_described(checkpoint)} has no vision_config in its config.json")
     if vision.image_size != PICTURE_SIZE_PX:
         raise CheckpointError(

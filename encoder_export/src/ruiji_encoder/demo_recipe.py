@@ -15,7 +15,7 @@ import torch
 from ruiji_encoding.manifest import EncoderManifest, Precision
 
 from ruiji_encoder.architecture import Architecture
-from ruiji_encoder.augmentation import Augmentation
+from ruiji_encoder.augmentation import MIRROR_ONLY
 from ruiji_encoder.catalogue import FolderCatalogue
 from ruiji_encoder.checkpoints import load_vision_tower, save_checkpoint
 from ruiji_encoder.export import ExportSettings, export_encoder
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 CHECKPOINT_FOLDER = "checkpoint"
 PROJECTION_FILE = "projection.npz"
 CACHE_FOLDER = "pictures"
-
-MIRROR_ONLY = Augmentation(scale=0.0, shift=0.0, rotation_degrees=0.0, brightness=0.0, contrast=0.0)
 
 _BATCH_SIZE = 64
 _TEMPERATURE = 5.0

@@ -5,6 +5,7 @@ RuijiEncoderError
 ├── PairsError        tables, archives, rules or prepared sets of pairs that cannot be used
 ├── CheckpointError   weights that are missing, damaged or of another architecture
 ├── TrainingError     settings that cannot work, or a run that diverged
+├── TextEncoderError  a text encoder's artefact that cannot be used
 ├── ProjectionError   features or projections that do not fit
 └── ExportError       a graph that cannot be written
     └── ParityError   a graph that does not compute what the PyTorch model computes
@@ -31,6 +32,10 @@ class CheckpointError(RuijiEncoderError):
 
 class TrainingError(RuijiEncoderError):
     """Settings that cannot work together, or a run that diverged."""
+
+
+class TextEncoderError(RuijiEncoderError):
+    """A text encoder that is incomplete or damaged, or whose tokenizer or picture encoder is another."""
 
 
 class ProjectionError(RuijiEncoderError):

@@ -26,13 +26,13 @@ from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_o
 from ruiji_encoder.graph import PixelsToUnitVector
 from ruiji_encoder.onnx_files import write_onnx
 from ruiji_encoder.onnx_session import OnnxEncoder
-from ruiji_encoder.parity import BATCH_SIZES, measure_parity
+from ruiji_encoder.parity import BATCH_SIZES, Embedder, measure_parity
 from ruiji_encoder.precisions import write_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from transformers import SiglipVisionModel
 
+    from ruiji_encoder.checkpoints import VisionTower
     from ruiji_encoder.projection import Projection
 _GATED_AT_ONCE = 16
 
@@ -59,7 +59,7 @@ class ExportSettings:
 
 def export_encoder(
     folder: Path,
-    tower: SiglipVisionModel,
+    tower: VisionTower,
     projection: Projection,
     pictures: NDArray[np.uint8],
     settings: ExportSettings,
@@ -115,23 +115,39 @@ def _write_model(
     exported = OnnxEncoder(model)
     limit = MIN_COSINE[settings.precision] if settings.min_cosine is None else settings.min_cosine
     parity = measure_parity(module, exported, pictures, min_cosine=limit, batch_sizes=settings.parity_batch_sizes)
-    _refuse_other_neighbours(module, exported, pictures, settings)
+    refuse_other_neighbours(module, exported, pictures, settings.precision, settings.min_overlap)
     return parity
 
 
-def _refuse_other_neighbours(
-    module: PixelsToUnitVector, exported: OnnxEncoder, pictures: NDArray[np.uint8], settings: ExportSettings
+def refuse_other_neighbours(
+    reference: Embedder,
+    exported: Embedder,
+    pictures: NDArray[np.uint8],
+    precision: Precision,
+    min_overlap: float | None = None,
 ) -> None:
-    limit = MIN_OVERLAP[settings.precision] if settings.min_overlap is None else settings.min_overlap
+    """Compare each picture's nearest others by both embeddings.
+
+    Args:
+        reference: as for `measure_parity`.
+        exported: as for `measure_parity`.
+        pictures: real ones.
+        precision: of the export.
+        min_overlap: the gate; by default that of the precision.
+
+    Raises:
+        ParityError: too few of them stay.
+    """
+    limit = MIN_OVERLAP[precision] if min_overlap is None else min_overlap
     if len(pictures) <= NEIGHBOURS:
         raise ParityError(f"{len(pictures)} pictures are too few to compare {NEIGHBOURS} neighbours: give more")
     parts = np.array_split(pictures, -(-len(pictures) // _GATED_AT_ONCE))
-    reference = np.concatenate([module.embed(part) for part in parts])
-    overlap = neighbour_overlap(reference, np.concatenate([exported.embed(part) for part in parts]))
+    expected = np.concatenate([reference.embed(part) for part in parts])
+    overlap = neighbour_overlap(expected, np.concatenate([exported.embed(part) for part in parts]))
     if overlap < limit:
         raise ParityError(
             f"the exported graph keeps {overlap:.1%} of each picture's {NEIGHBOURS} nearest others; the limit for "
-            f"{settings.precision} is {limit:.0%}. Nothing was written; a higher precision may pass"
+            f"{precision} is {limit:.0%}. Nothing was written; a higher precision may pass"
         )
 
 

@@ -14,8 +14,8 @@ from ruiji_encoder.pixels import normalise_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from transformers import SiglipVisionModel
 
+    from ruiji_encoder.checkpoints import VisionTower
     from ruiji_encoder.projection import Projection
 
 
@@ -25,7 +25,7 @@ class PixelsToUnitVector(nn.Module):
     mean: torch.Tensor
     matrix: torch.Tensor
 
-    def __init__(self, tower: SiglipVisionModel, projection: Projection) -> None:
+    def __init__(self, tower: VisionTower, projection: Projection) -> None:
         super().__init__()
         if projection.feature_dimensions != tower.config.hidden_size:
             raise ProjectionError(

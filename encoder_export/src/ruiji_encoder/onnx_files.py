@@ -46,7 +46,7 @@ def write_onnx(module: PixelsToUnitVector, path: Path) -> None:
         raise ExportError(f"the weights take {weights_bytes} bytes; one ONNX file holds {MAX_MODEL_BYTES}")
     # Two pictures: torch.export takes a batch of one for a constant.
     example = torch.zeros((2, PICTURE_SIZE_PX, PICTURE_SIZE_PX, 3), dtype=torch.uint8)
-    with _quiet_exporter():
+    with quiet_exporter():
         program = torch.onnx.export(
             module,
             (example,),
@@ -60,7 +60,7 @@ def write_onnx(module: PixelsToUnitVector, path: Path) -> None:
     if program is None:
         raise ExportError("torch.onnx.export returned no program")
     model = program.model_proto
-    _strip_traces(model)
+    strip_traces(model)
     onnx.save_model(model, path, save_as_external_data=False)
     check_onnx(path)
 
@@ -121,7 +121,8 @@ def check_onnx(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
+    """Keep torch.onnx.export's own talk from people."""
     # The exporter tells of torchvision's absence and of nodes that it could not fold; neither matters here, and the
     # warning is about torch's own use of its own pytree.
     names = ("torch.onnx", "onnxscript")
@@ -137,7 +138,8 @@ def _quiet_exporter() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-def _strip_traces(model: onnx.ModelProto) -> None:
+def strip_traces(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes about where nodes came from."""
     # The exporter notes for each node which line of which file made it, with the paths of this machine.
     for node in model.graph.node:
         del node.metadata_props[:]

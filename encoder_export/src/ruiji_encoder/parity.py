@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from ruiji_encoding.manifest import Parity
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ruiji_encoder.graph import PixelsToUnitVector
-    from ruiji_encoder.onnx_session import OnnxEncoder
+
+class Embedder(Protocol):
+    """Whatever embeds: the PyTorch model, an ONNX file, a TensorRT engine."""
+
+    def embed(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn RGB pictures, shape (n, 256, 256, 3), uint8, into embeddings, shape (n, d), float32, unit length."""
+        ...
+
 
 BATCH_SIZES = (1, 2, 7, 64)
 """One, the size that was traced, an odd one, and a large one."""
@@ -25,8 +31,8 @@ NORM_TOLERANCE = 1e-5
 
 
 def measure_parity(
-    reference: PixelsToUnitVector,
-    exported: OnnxEncoder,
+    reference: Embedder,
+    exported: Embedder,
     pictures: NDArray[np.uint8],
     *,
     min_cosine: float,
@@ -35,8 +41,8 @@ def measure_parity(
     """Compare the embeddings of one picture made by both, for different pictures in each batch as far as they last.
 
     Args:
-        reference: the PyTorch model in fp32.
-        exported: the same model from its ONNX file.
+        reference: the PyTorch model in fp32, or an fp32 export that passed this gate.
+        exported: the same model from its ONNX file, or as an engine.
         pictures: real ones, shape (n, 256, 256, 3), uint8; n at least the largest batch size.
         min_cosine: the gate.
         batch_sizes: the exported graph runs once at each.
@@ -51,9 +57,9 @@ def measure_parity(
         raise ParityError(f"{len(pictures)} pictures cannot fill batches of {tuple(batch_sizes)}: give more")
     rows_of = _rows(batch_sizes, len(pictures))
     used = np.unique(np.concatenate(rows_of))
-    expected = np.zeros((len(pictures), reference.matrix.shape[1]), np.float32)
-    for part in np.array_split(used, -(-len(used) // 16)):
-        expected[part] = reference.embed(pictures[part])
+    parts = [reference.embed(pictures[part]) for part in np.array_split(used, -(-len(used) // 16))]
+    expected = np.zeros((len(pictures), parts[0].shape[1]), np.float32)
+    expected[used] = np.concatenate(parts)
 
     lowest, where = 1.0, 0
     for rows in rows_of:

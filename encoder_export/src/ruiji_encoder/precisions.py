@@ -54,6 +54,10 @@ def write_precision(source: Path, target: Path, precision: Precision, calibratio
     elif precision is Precision.BF16:
         _write_bf16(source, target)
     elif precision is Precision.INT8:
+        if _is_convolutional(onnx.load(source)):
+            raise ExportError(
+                "int8 scales matrix products at run time, and this tower is made of convolutions: take int8-static"
+            )
         quantise_onnx(source, target)
     elif precision is Precision.INT8_STATIC:
         _write_static_int8(source, target, calibration)
@@ -68,7 +72,7 @@ def _write_fp16(source: Path, target: Path) -> None:
         keep_io_types=True,
         # A cast that is converted casts to the wrong type, and the file does not load.
         op_block_list=[*DEFAULT_OP_BLOCK_LIST, "Cast", "LayerNormalization"],
-        node_block_list=sorted(_outside_tower(model)),
+        node_block_list=sorted(outside_tower(model)),
     )
     # It writes a cast for each node that needs one, under one name, and behind those nodes; and notes the wrong types.
     nodes = list(converted.graph.node)
@@ -117,7 +121,7 @@ def _write_bf16(source: Path, target: Path) -> None:
             f"{weight.name}.bf16",
             TensorProto.BFLOAT16,
             weight.dims,
-            _bfloat16_bytes(numpy_helper.to_array(weight)),
+            bfloat16_bytes(numpy_helper.to_array(weight)),
             raw=True,
         )
         casts.append(
@@ -131,7 +135,7 @@ def _write_bf16(source: Path, target: Path) -> None:
     _save(model, target)
 
 
-def _bfloat16_bytes(values: NDArray[np.float32]) -> bytes:
+def bfloat16_bytes(values: NDArray[np.float32]) -> bytes:
     """Round to the nearest bfloat16, ties to even: the upper half of a float32's bits."""
     bits = np.ascontiguousarray(values, dtype="<f4").view("<u4").astype(np.uint64)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
@@ -162,16 +166,21 @@ def _write_static_int8(source: Path, target: Path, calibration: NDArray[np.uint8
         target,
         _Batches(calibration),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=["MatMul", "Gemm", *(["Conv", "Add"] if _is_convolutional(model) else [])],
         per_channel=True,
         # As for int8: 7 bits never overflow where there is no VNNI.
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         # Fixed scales ruin attention's products: with them, cosines of a small tower fell to -0.2 from 0.999.
-        nodes_to_exclude=sorted(_outside_tower(model) | _attention(model)),
+        nodes_to_exclude=sorted(outside_tower(model) | _attention(model)),
     )
     _save(onnx.load(target), target)
+
+
+def _is_convolutional(model: onnx.ModelProto) -> bool:
+    """Tell a backbone from a vision transformer, whose only convolution cuts the patches."""
+    return sum(node.op_type == "Conv" for node in model.graph.node) > 1
 
 
 def _attention(model: onnx.ModelProto) -> set[str]:
@@ -180,18 +189,20 @@ def _attention(model: onnx.ModelProto) -> set[str]:
     return {node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[1] not in weights}
 
 
-def _outside_tower(model: onnx.ModelProto) -> set[str]:
+def outside_tower(model: onnx.ModelProto) -> set[str]:
     """Return the names of the nodes before the patch embedding, and from the projection on."""
     graph = model.graph
-    patches = [node for node in graph.node if node.op_type == "Conv"]
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
     projections = [node for node in graph.node if _MEAN in node.input]
-    if len(patches) != 1 or len(projections) != 1:
+    if not convolutions or len(projections) != 1:
         raise ExportError(
-            f"expected one patch embedding and one projection in the graph, found {len(patches)} and {len(projections)}"
+            f"expected a patch embedding or a stem, and one projection in the graph, found {len(convolutions)} and "
+            f"{len(projections)}"
         )
     maker = {output: node for node in graph.node for output in node.output}
     before: set[str] = set()
-    waiting = list(patches[0].input)
+    # Nodes of a graph are in the order of their dependence, so this is the patch embedding or a backbone's stem.
+    waiting = list(convolutions[0].input)
     while waiting:
         node = maker.get(waiting.pop())
         if node is not None and node.name not in before:
@@ -202,7 +213,6 @@ def _outside_tower(model: onnx.ModelProto) -> set[str]:
 
 def _downstream(nodes: Iterable[onnx.NodeProto], first: onnx.NodeProto) -> set[str]:
     names, reached = {first.name}, set(first.output)
-    # Nodes of a graph are in the order of their dependence.
     for node in nodes:
         if reached.intersection(node.input):
             names.add(node.name)

@@ -102,6 +102,11 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: SiglipConfig, ti
     text = config.text_config
     if not isinstance(text, SiglipTextConfig):
         raise TrainingError("the model has no text_config: it is no SigLIP")
+    check_text_tokenizer(tokenizer, text, titles)
+
+
+def check_text_tokenizer(tokenizer: PreTrainedTokenizerBase, text: SiglipTextConfig, titles: Sequence[str]) -> None:
+    """As `check_tokenizer`, for a text tower alone."""
     pieces, rows = len(tokenizer), text.vocab_size
     named = f"tokenizer {tokenizer.name_or_path or 'without a name'}"
     if not _SMALLEST_SHARE_OF_VOCABULARY * rows <= pieces <= rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +19,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-    from ruiji_encoder.catalogue import CaptionedPictures
     from ruiji_encoder.training.devices import Devices
+
+
+class TrainingData(Protocol):
+    """What is learned from: `catalogue.CaptionedPictures`, or a trunk's rows, `backbones.trunk_rows.TrunkRows`."""
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        ...
+
+    def pictures(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float16]:
+        """Return what `Towers.pictures` takes for these rows."""
+        ...
+
+    def captions(self, row: int) -> Sequence[str]:
+        """Return one picture's captions."""
+        ...
 
 
 class DataOrder:
@@ -61,7 +76,7 @@ class Batch:
     step: int
     """From 0."""
     pixels: torch.Tensor
-    """Of this device's share, shape (B/W, 256, 256, 3), uint8."""
+    """Of this device's share, shape (B/W, 256, 256, 3), uint8; or a trunk's rows."""
     tokens: torch.Tensor
     """Of this device's share, shape (B/W, 64), int64."""
     chosen: list[str]
@@ -74,7 +89,7 @@ class BatchLoader:
     """Reads and tokenizes batches, one ahead of the step that uses it."""
 
     def __init__(
-        self, data: CaptionedPictures, tokenizer: PreTrainedTokenizerBase, order: DataOrder, devices: Devices
+        self, data: TrainingData, tokenizer: PreTrainedTokenizerBase, order: DataOrder, devices: Devices
     ) -> None:
         self._data, self._tokenizer, self._order, self._devices = data, tokenizer, order, devices
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase, SiglipModel
 
-    from ruiji_encoder.catalogue import CaptionedPictures
+    from ruiji_encoder.training.batches import TrainingData
     from ruiji_encoder.training.settings import TrainingProgress, TrainingSettings
 
 _LOG = logging.getLogger(__name__)
@@ -59,11 +59,11 @@ class RunSummary:
 def finetune(
     model: SiglipModel,
     tokenizer: PreTrainedTokenizerBase,
-    data: CaptionedPictures,
+    data: TrainingData,
     settings: TrainingSettings,
     folder: Path,
     *,
-    validation: CaptionedPictures | None = None,
+    validation: TrainingData | None = None,
     described: str = "",
     resume: bool = False,
     devices: Devices | None = None,
@@ -252,7 +252,7 @@ class _Run:
             raise TrainingError(f"{path} cannot go on with other settings: {was}")
 
 
-def fingerprint_of(data: CaptionedPictures) -> str:
+def fingerprint_of(data: TrainingData) -> str:
     """Hash the number of pairs and all captions, in order, into hex."""
     digest = hashlib.sha256(f"{len(data)}\n".encode())
     for row in range(len(data)):

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase, SiglipModel
 
-    from ruiji_encoder.catalogue import CaptionedPictures
+    from ruiji_encoder.training.batches import TrainingData
     from ruiji_encoder.training.settings import TrainingProgress, TrainingSettings
 
 
 def train(
     model: SiglipModel,
     tokenizer: PreTrainedTokenizerBase,
-    data: CaptionedPictures,
+    data: TrainingData,
     settings: TrainingSettings,
     *,
     progress: Callable[[TrainingProgress], None] | None = None,

@@ -38,6 +38,9 @@ class TrainingSettings:
     """Pictures per step, on all devices together; every picture is compared with every caption of its batch."""
     learning_rate: float = 5e-5
     """Peak, reached after the warmup. From random weights about 1e-3."""
+    backbone_learning_rate: float | None = None
+    """Peak for a backbone's pretrained weights, which move less than a head and a text tower that begin from nothing;
+    None moves all alike. SigLIP's own towers know no such division."""
     weight_decay: float = 1e-4
     """Of matrices and kernels, see `optimisation.parameter_groups`."""
     betas: tuple[float, float] = (0.9, 0.95)
@@ -74,6 +77,8 @@ class TrainingSettings:
             )
         if self.learning_rate <= 0 or self.max_gradient_norm <= 0 or not 0 <= self.warmup_share <= 1:
             raise TrainingError("learning rate and gradient norm must be positive, the warmup share from 0 to 1")
+        if self.backbone_learning_rate is not None and self.backbone_learning_rate <= 0:
+            raise TrainingError("the backbone's learning rate must be positive; to keep its weights, lock the tower")
         if not 1 <= self.microbatches <= self.batch_size:
             raise TrainingError(f"a batch of {self.batch_size} has from 1 to {self.batch_size} microbatches")
         if self.checkpoint_every_steps < 1 or self.validation_pairs < 2:

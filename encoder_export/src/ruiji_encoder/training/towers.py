@@ -12,6 +12,8 @@ import torch
 from transformers import SiglipModel
 
 from ruiji_encoder.augmentation import Changes, apply_changes
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, LiteSiglipModel
+from ruiji_encoder.backbones.trunk_rows import chosen_views, is_trunk_rows
 from ruiji_encoder.pixels import normalise_pixels
 from ruiji_encoder.training.settings import LockedTower, TrainingPrecision
 
@@ -31,7 +33,7 @@ def new_siglip(config: SiglipConfig, *, seed: int, temperature: float = 10.0, bi
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = SiglipModel(config)
+        model = LiteSiglipModel(config) if isinstance(config, LiteSiglipConfig) else SiglipModel(config)
     with torch.no_grad():
         model.logit_scale.fill_(math.log(temperature))
         model.logit_bias.fill_(bias)
@@ -78,9 +80,15 @@ class Towers:
         """Return picture features, shape (n, D), float32.
 
         Args:
-            pixels: RGB, shape (n, 256, 256, 3), uint8, on any device.
-            changes: of the augmentation.
+            pixels: RGB, shape (n, 256, 256, 3), uint8, on any device; or rows of the tower's own trunk, see
+                `backbones.trunk_rows`.
+            changes: of the augmentation; of rows, only whether they are mirrored.
         """
+        if is_trunk_rows(pixels):
+            rows = chosen_views(pixels, None if changes is None else changes.mirrored).to(self.device)
+            with self._autocast():
+                from_rows: torch.Tensor = self.model.vision_model(trunk_rows=rows).pooler_output
+            return from_rows.float()
         normalised = normalise_pixels(pixels.to(self.device, non_blocking=True))
         if changes is not None:
             normalised = apply_changes(normalised, changes)

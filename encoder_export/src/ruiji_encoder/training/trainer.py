@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ruiji_encoder.augmentation import Changes, draw_changes
+from ruiji_encoder.backbones.efficientnet_lite import LiteVisionTower
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.optimisation import Muon, hidden_matrices, parameter_groups, warmup_cosine
 from ruiji_encoder.tokenizers import check_tokenizer
-from ruiji_encoder.training.batches import Batch, BatchLoader, DataOrder
+from ruiji_encoder.training.batches import Batch, BatchLoader, DataOrder, TrainingData
 from ruiji_encoder.training.devices import Devices
 from ruiji_encoder.training.gradients import GradientSettings, accumulate_gradients, derived_seed
 from ruiji_encoder.training.settings import TrainingProgress, TrainingSettings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase, SiglipModel
 
-    from ruiji_encoder.catalogue import CaptionedPictures
 
 _TITLES_LOOKED_AT = 256
 
@@ -43,7 +43,7 @@ class Trainer:
         self,
         model: SiglipModel,
         tokenizer: PreTrainedTokenizerBase,
-        data: CaptionedPictures,
+        data: TrainingData,
         settings: TrainingSettings,
         devices: Devices | None = None,
     ) -> None:
@@ -154,14 +154,27 @@ class Trainer:
         return draw_changes(batch, self._settings.augmentation, chance).of(self._devices.share(batch))
 
 
+def _backbone(model: SiglipModel, settings: TrainingSettings) -> list[torch.nn.Parameter]:
+    if settings.backbone_learning_rate is None:
+        return []
+    if not isinstance(model.vision_model, LiteVisionTower):
+        raise TrainingError("a learning rate for the backbone was given, and the picture tower is SigLIP's own")
+    return model.vision_model.pretrained_weights()
+
+
 def _optimizers(model: SiglipModel, settings: TrainingSettings) -> list[torch.optim.Optimizer]:
     matrices = [] if settings.muon_learning_rate is None else hidden_matrices(model)
+    slow = _backbone(model, settings)
+    groups = parameter_groups(model, settings.weight_decay, without=[*matrices, *slow])
+    if slow:
+        known = {id(weight) for weight in slow}
+        others = [weight for weight in model.parameters() if id(weight) not in known]
+        groups += [
+            {**group, "lr": settings.backbone_learning_rate}
+            for group in parameter_groups(model, settings.weight_decay, without=others)
+        ]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(
-            parameter_groups(model, settings.weight_decay, without=matrices),
-            lr=settings.learning_rate,
-            betas=settings.betas,
-        )
+        torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas)
     ]
     if settings.muon_learning_rate is not None:
         optimizers.append(Muon(matrices, lr=settings.muon_learning_rate, weight_decay=settings.weight_decay))

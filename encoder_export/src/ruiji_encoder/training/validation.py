@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-    from ruiji_encoder.catalogue import CaptionedPictures
+    from ruiji_encoder.training.batches import TrainingData
     from ruiji_encoder.training.towers import Towers
 
 RECALLS_AT = (1, 5, 10)
@@ -58,7 +58,7 @@ class Validation:
 
 @torch.inference_mode()
 def validate(
-    towers: Towers, tokenizer: PreTrainedTokenizerBase, data: CaptionedPictures, *, batch_size: int, most: int
+    towers: Towers, tokenizer: PreTrainedTokenizerBase, data: TrainingData, *, batch_size: int, most: int
 ) -> Validation:
     """Judge a model.
 

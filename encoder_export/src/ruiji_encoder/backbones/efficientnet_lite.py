@@ -1,0 +1,278 @@
+"""EfficientNet-Lite0 as a picture tower, in the layout of transformers.
+
+Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
+https://arxiv.org/abs/1905.11946; the Lite variants have ReLU6 and no squeeze-and-excitation, so that int8 loses little.
+Batch norms are folded into the convolutions before them: a tower that begins with known statistics and is trained on
+small batches does better without fresh ones, and what is trained is what is exported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from ruiji_encoding.pictures import PICTURE_SIZE_PX
+from torch import nn
+from torch.nn.functional import gelu, pad, relu6
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+class Stage(NamedTuple):
+    """A run of blocks of one kind."""
+
+    kernel: int
+    """Side of the depthwise kernels."""
+    stride: int
+    """Of the first block."""
+    expansion: int
+    """Inner channels for each outer one."""
+    channels: int
+    """Outer channels."""
+    blocks: int
+    """Number of blocks."""
+
+
+STAGES = (
+    Stage(3, 1, 1, 16, 1),
+    Stage(3, 2, 6, 24, 2),
+    Stage(5, 2, 6, 40, 2),
+    Stage(3, 2, 6, 80, 3),
+    Stage(5, 1, 6, 112, 3),
+    Stage(5, 2, 6, 192, 4),
+    Stage(3, 1, 6, 320, 1),
+)
+"""Table 1 of the paper, as EfficientNet-B0."""
+
+BLOCKS = sum(stage.blocks for stage in STAGES)
+WHOLE_BACKBONE = BLOCKS + 1
+"""As `trunk_blocks`: all blocks and the last convolution stay as they are, and only the head learns."""
+
+TRUNKS = (0, *range(11, WHOLE_BACKBONE + 1))
+"""What `trunk_blocks` may be: a trunk holds all that the head looks at on the way."""
+
+STEM_CHANNELS = 32
+TOP_CHANNELS = 1280
+LOOKED_AT = (8, 11)
+"""After so many blocks the maps' means and deviations go to the head too: ImageNet's last features forget colour."""
+
+_LOOKED_AT_CHANNELS = 2 * sum((80, 112))
+HEAD_INPUT = TOP_CHANNELS + _LOOKED_AT_CHANNELS
+"""Length of what the head turns into features."""
+
+
+_SMALLEST_VARIANCE = 1e-6
+_SMALLEST_DEVIATION = 1e-3
+
+
+class LiteVisionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # transformers lacks the types
+    """What is not fixed about the tower."""
+
+    model_type = "ruiji_efficientnet_lite0"
+    base_config_key = "vision_config"
+
+    hidden_size: int = 256
+    """Length of the features, that is of the space that both towers share."""
+    head_size: int = 1024
+    """Width of the head's hidden layer."""
+    head_dropout: float = 0.3
+    """Of the head's input and of its hidden layer, while training."""
+    image_size: int = PICTURE_SIZE_PX
+    """Side of the pictures."""
+    trunk_blocks: int = 0
+    """Blocks that stay as they are, counted from the pictures' side: 0, 11 to 16, or `WHOLE_BACKBONE`."""
+    vision_use_head: bool = True
+    """There is always a vector for each picture; for those who ask as they would ask a SigLIP."""
+
+
+class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # transformers lacks the types
+    """Pictures, or what a trunk made of them, in; one feature vector for each out."""
+
+    config_class = LiteVisionConfig
+    base_model_prefix = "vision_model"
+    main_input_name = "pixel_values"
+    # It has no attention at all, so every kind of it will do.
+    _supports_sdpa = True
+
+    def __init__(self, config: LiteVisionConfig) -> None:
+        super().__init__(config)
+        self.stem = SameConvolution(3, STEM_CHANNELS, kernel=3, stride=2)
+        self.blocks: Sequence[InvertedResidual] = nn.ModuleList(_blocks())  # type: ignore[assignment]
+        self.top = SameConvolution(STAGES[-1].channels, TOP_CHANNELS, kernel=1)
+        self.head = Head(HEAD_INPUT, config.head_size, config.hidden_size, config.head_dropout)
+        self.post_init()  # type: ignore[no-untyped-call]  # transformers lacks the types
+
+    def trunk(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return all that the rest of the tower needs of pictures, one row of numbers each, shape (n, K), float32.
+
+        Args:
+            pixel_values: as `normalise_pixels` gives them, shape (n, 3, 256, 256).
+        """
+        end = self.config.trunk_blocks
+        maps, looks = self._through(relu6(self.stem(pixel_values)), [], 0, end)
+        rest = self._pooled(maps) if end == WHOLE_BACKBONE else maps.permute(0, 2, 3, 1).flatten(1)
+        return torch.cat([*looks, rest], dim=1)
+
+    def head_input(self, pixel_values: torch.Tensor | None, trunk_rows: torch.Tensor | None) -> torch.Tensor:
+        """Return what the head sees, shape (n, `HEAD_INPUT`), float32; arguments as for `forward`."""
+        end = self.config.trunk_blocks
+        looks: list[torch.Tensor] = []
+        if trunk_rows is None:
+            maps = relu6(self.stem(pixel_values))
+            end = 0
+        elif end == WHOLE_BACKBONE:
+            return trunk_rows
+        else:
+            looks = [trunk_rows[:, :_LOOKED_AT_CHANNELS]]
+            # Channels last as they lie in the row; the strides tell the convolutions.
+            side, channels = map_shape(end)
+            maps = trunk_rows[:, _LOOKED_AT_CHANNELS:].reshape(-1, side, side, channels).permute(0, 3, 1, 2)
+        maps, looks = self._through(maps, looks, end, BLOCKS)
+        return torch.cat([*looks, self._pooled(maps)], dim=1)
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        *,
+        trunk_rows: torch.Tensor | None = None,
+        **_: Any,  # noqa: ANN401  (what transformers hands to every tower)
+    ) -> BaseModelOutputWithPooling:
+        """Compute features.
+
+        Args:
+            pixel_values: as for `trunk`; or
+            trunk_rows: what `trunk` returned.
+
+        Raises:
+            ValueError: neither or both were given.
+        """
+        if (pixel_values is None) == (trunk_rows is None):
+            raise ValueError("give pixel_values or trunk_rows")
+        return BaseModelOutputWithPooling(pooler_output=self.head(self.head_input(pixel_values, trunk_rows)))
+
+    def trunk_weights(self) -> dict[str, nn.Parameter]:
+        """Return the weights that stay as they are, by name."""
+        if not self.config.trunk_blocks:
+            return {}
+        of_trunk = ["stem.", *(f"blocks.{number}." for number in range(min(self.config.trunk_blocks, BLOCKS)))]
+        if self.config.trunk_blocks == WHOLE_BACKBONE:
+            of_trunk.append("top.")
+        return {name: weight for name, weight in self.named_parameters() if name.startswith(tuple(of_trunk))}
+
+    def lock_trunk(self) -> None:
+        """Take what stays as it is out of training, and only that."""
+        locked = self.trunk_weights()
+        for name, weight in self.named_parameters():
+            weight.requires_grad_(name not in locked)
+
+    def pretrained_weights(self) -> list[nn.Parameter]:
+        """Return all weights but those of the head, which ImageNet knows nothing of."""
+        return [weight for name, weight in self.named_parameters() if not name.startswith("head.")]
+
+    def _through(
+        self, maps: torch.Tensor, looks: list[torch.Tensor], start: int, end: int
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        found = list(looks)
+        for number in range(start, min(end, BLOCKS)):
+            maps = self.blocks[number](maps)
+            if number + 1 in LOOKED_AT:
+                mean = maps.mean(dim=(2, 3))
+                spread = ((maps - mean[:, :, None, None]) ** 2).mean(dim=(2, 3))
+                found += [mean, (spread + _SMALLEST_VARIANCE).sqrt()]
+        return maps, found
+
+    def _pooled(self, maps: torch.Tensor) -> torch.Tensor:
+        return relu6(self.top(maps)).mean(dim=(2, 3))
+
+
+class Head(nn.Module):
+    """Two layers over standardised inputs."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
+    def __init__(self, incoming: int, hidden: int, outgoing: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(incoming))
+        self.register_buffer("deviation", torch.ones(incoming))
+        self.dropout = nn.Dropout(dropout)
+        self.first = nn.Linear(incoming, hidden)
+        self.second = nn.Linear(hidden, outgoing)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Turn rows of numbers into features."""
+        standard = self.dropout((rows - self.mean) / self.deviation)
+        features: torch.Tensor = self.second(self.dropout(gelu(self.first(standard), approximate="tanh")))
+        return features
+
+    @torch.no_grad()
+    def standardise(self, rows: torch.Tensor) -> None:
+        """Measure the inputs' means and deviations once, before training; several hundred rows will do."""
+        self.mean.copy_(rows.mean(dim=0))
+        self.deviation.copy_(rows.std(dim=0).clamp(min=_SMALLEST_DEVIATION))
+
+
+def map_shape(blocks: int) -> tuple[int, int]:
+    """Return side and channels of the maps behind so many blocks."""
+    side, done = PICTURE_SIZE_PX // 2, 0
+    for stage in STAGES:
+        side //= stage.stride
+        done += stage.blocks
+        if done >= blocks:
+            return side, stage.channels
+    return side, STAGES[-1].channels
+
+
+class SameConvolution(nn.Conv2d):
+    """A convolution padded as TensorFlow pads it: with stride 2, one row and column more at the end than before."""
+
+    def __init__(self, incoming: int, outgoing: int, *, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        even = kernel // 2 if stride == 1 else 0
+        super().__init__(incoming, outgoing, kernel, stride, padding=even, groups=groups)
+        missing = kernel - stride if stride > 1 else 0
+        self._before, self._after = missing // 2, missing - missing // 2
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Convolve maps whose sides the stride divides."""
+        if self._after:
+            maps = pad(maps, (self._before, self._after, self._before, self._after))
+        return super().forward(maps)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel by itself, narrow; and add what came in where the shapes allow."""
+
+    def __init__(self, incoming: int, outgoing: int, *, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = incoming * expansion
+        self.expand = SameConvolution(incoming, inner, kernel=1) if expansion > 1 else None
+        self.depthwise = SameConvolution(inner, inner, kernel=kernel, stride=stride, groups=inner)
+        self.narrow = SameConvolution(inner, outgoing, kernel=1)
+        self._adds = stride == 1 and incoming == outgoing
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return maps of the outgoing channels."""
+        inner = maps if self.expand is None else relu6(self.expand(maps))
+        narrowed: torch.Tensor = self.narrow(relu6(self.depthwise(inner)))
+        return maps + narrowed if self._adds else narrowed
+
+
+def _blocks() -> list[InvertedResidual]:
+    blocks, incoming = [], STEM_CHANNELS
+    for stage in STAGES:
+        for number in range(stage.blocks):
+            blocks.append(
+                InvertedResidual(
+                    incoming,
+                    stage.channels,
+                    kernel=stage.kernel,
+                    stride=stage.stride if number == 0 else 1,
+                    expansion=stage.expansion,
+                )
+            )
+            incoming = stage.channels
+    return blocks
