@@ -13,8 +13,12 @@ from ruiji_cli.encoder_finetune import finetune, training_task
 from ruiji_cli.encoder_pairs import pairs
 from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, open_pictures
 from ruiji_cli.encoder_project import merge_parts, project
+from ruiji_cli.encoder_tensorrt import tensorrt
+from ruiji_cli.encoder_text import export_text
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from ruiji_encoding.manifest import EncoderManifest, Precision
 
 app = typer.Typer(
@@ -33,6 +37,8 @@ app.command("pairs")(pairs)
 app.command("finetune")(finetune)
 app.command("project")(project)
 app.command("merge-parts")(merge_parts)
+app.command("export-text")(export_text)
+app.command("tensorrt")(tensorrt)
 
 _PARITY_PICTURES = 128
 
@@ -45,23 +51,31 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder for model.onnx and encoder.json.")],
     name: Annotated[str, typer.Option(help="For people; the encoder id follows from the contents.")] = "siglip",
     precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8 or int8-static.")] = "fp32",
+    calibration: Annotated[
+        int, typer.Option(min=1, help="Pictures that scales of int8-static are taken from, others than the gate's.")
+    ] = 128,
     work: WorkFolder = DEFAULT_WORK,
     threads: Threads = 2,
     replace: Replace = False,
 ) -> None:
     """Export pixels -> unit vector as one ONNX graph; an export that misses its parity gate leaves nothing behind."""
-    import numpy as np
     import torch
     from ruiji_encoder.checkpoints import load_vision_tower
     from ruiji_encoder.export import ExportSettings, export_encoder
     from ruiji_encoder.projection import load_projection
+    from ruiji_encoding.manifest import Precision
 
     torch.set_num_threads(threads)
     data = open_pictures(catalogue, work, threads)
-    rows = np.linspace(0, len(data) - 1, num=min(len(data), _PARITY_PICTURES), dtype=np.int64)
+    gate, scales = _rows_apart(len(data), _PARITY_PICTURES, calibration)
     settings = ExportSettings(name=name, checkpoint=checkpoint, precision=_precision(precision), replace=replace)
     manifest = export_encoder(
-        out, load_vision_tower(checkpoint), load_projection(projection), data.pictures(rows), settings
+        out,
+        load_vision_tower(checkpoint),
+        load_projection(projection),
+        data.pictures(gate),
+        settings,
+        calibration=data.pictures(scales) if settings.precision is Precision.INT8_STATIC else None,
     )
     _show(manifest)
 
@@ -122,6 +136,17 @@ def make_demo(
             trained=training_task(progress),
         )
     _show(manifest)
+
+
+def _rows_apart(pictures: int, first: int, second: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spread two sets of rows evenly, without a row in common where there are enough."""
+    import numpy as np
+
+    gate = np.linspace(0, pictures - 1, num=min(pictures, first), dtype=np.int64)
+    others = np.setdiff1d(np.arange(pictures), gate)
+    if len(others) == 0:
+        return gate, gate
+    return gate, others[np.linspace(0, len(others) - 1, num=min(len(others), second), dtype=np.int64)]
 
 
 def _precision(name: str) -> Precision:

@@ -27,12 +27,14 @@ MODEL_VERSION = 1
 
 
 class Engine(StrEnum):
-    """What runs the graph; the values are the names of Triton's backends. TensorRT would be one more member."""
+    """What runs the graph; the values are the names of Triton's backends."""
 
     PYTHON = "python"
     """`python_backend/model.py` on ONNX Runtime: the only backend in the nvidia-pytriton wheel."""
     ONNXRUNTIME = "onnxruntime"
     """Triton's own ONNX Runtime backend, part of NVIDIA's container."""
+    TENSORRT = "tensorrt"
+    """Triton's TensorRT backend, part of NVIDIA's container, on the kind of GPU that the engine was built on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,8 @@ def model_config(manifest: EncoderManifest, engine: Engine, settings: ModelSetti
     `encoder_id`, `precision`, `preprocessing`, `model_sha256`.
     """
     config = pb.ModelConfig(name=manifest.encoder_id, backend=engine, max_batch_size=settings.max_batch_size)
+    if engine is Engine.TENSORRT:
+        config.platform = "tensorrt_plan"
     config.input.add(name=INPUT_NAME, data_type=pb.DataType.TYPE_UINT8, dims=[PICTURE_SIZE_PX, PICTURE_SIZE_PX, 3])
     config.output.add(name=OUTPUT_NAME, data_type=pb.DataType.TYPE_FP32, dims=[manifest.dimensions])
     config.version_policy.specific.versions.append(MODEL_VERSION)
@@ -129,7 +133,8 @@ def _add_batching(config: pb.ModelConfig, settings: ModelSettings) -> None:
 
 def _add_instances(config: pb.ModelConfig, engine: Engine, settings: ModelSettings) -> None:
     # AUTO takes a GPU where the container finds one. The embedded server runs ONNX Runtime for CPUs only.
-    kind = pb.ModelInstanceGroup.KIND_CPU if engine is Engine.PYTHON else pb.ModelInstanceGroup.KIND_AUTO
+    kinds = {Engine.PYTHON: pb.ModelInstanceGroup.KIND_CPU, Engine.TENSORRT: pb.ModelInstanceGroup.KIND_GPU}
+    kind = kinds.get(engine, pb.ModelInstanceGroup.KIND_AUTO)
     config.instance_group.add(kind=kind, count=settings.instances)
 
 

@@ -27,6 +27,9 @@ CONTAINER = "container"
 
 CONFIG_FILE = "config.pbtxt"
 
+ENGINE_FILE = "model.plan"
+"""The name that Triton's TensorRT backend looks for."""
+
 MAX_IR_VERSION = 10
 """Newest ONNX file format of ONNX Runtime 1.19, which Triton 24.10 carries."""
 
@@ -82,6 +85,32 @@ def write_repositories(
         _publish(embedded, written.embedded / manifest.encoder_id)
         _publish(container, written.container / manifest.encoder_id)
     return written
+
+
+def write_engine(
+    manifest: EncoderManifest, plan: bytes, out_folder: Path, settings: ModelSettings | None = None
+) -> Path:
+    """Put a TensorRT engine into the container's repository, in the place of the encoder's ONNX model if it has one.
+
+    Args:
+        manifest: of the encoder in the engine's precision.
+        plan: the engine.
+        out_folder: holds `container/`; made if need be.
+        settings: how Triton runs it; `max_batch_size` must not be above the engine's largest batch.
+
+    Returns:
+        The repository for NVIDIA's container.
+
+    Raises:
+        RepositoryError: another process replaces the same model.
+    """
+    repository = out_folder / CONTAINER
+    repository.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=out_folder) as staging:
+        staged = _stage(Path(staging, CONTAINER), manifest, Engine.TENSORRT, settings or ModelSettings())
+        (_version(staged) / ENGINE_FILE).write_bytes(plan)
+        _publish(staged, repository / manifest.encoder_id)
+    return repository
 
 
 def encoders_in(repository: Path) -> tuple[str, ...]:

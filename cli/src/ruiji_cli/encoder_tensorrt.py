@@ -1,0 +1,74 @@
+"""`ruiji encoder tensorrt`: an engine for NVIDIA's container, gated like every other export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ruiji_cli.console import ERR, OUT
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.failures import UsageProblem
+
+_GATE_PICTURES = 128
+
+
+def tensorrt(
+    encoder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of an fp32 export.")],
+    pictures: Pictures,
+    out: Annotated[Path, typer.Option(help="Folder with `container/`, the repository for NVIDIA's image.")] = Path(
+        "triton_models/repository"
+    ),
+    precision: Annotated[str, typer.Option(help="Of the tower: bf16, fp16 or fp32.")] = "bf16",
+    usual_batch: Annotated[int, typer.Option(min=1, help="Batch that kernels are chosen for.")] = 8,
+    largest_batch: Annotated[int, typer.Option(min=1, help="Largest batch that the engine takes.")] = 64,
+    timing_cache: Annotated[
+        Path | None, typer.Option(help="File that keeps kernels' measured times from build to build.")
+    ] = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Show which nodes would compute in what, and build nothing.")
+    ] = False,
+    work: WorkFolder = DEFAULT_WORK,
+    threads: Threads = 2,
+) -> None:
+    """Build a TensorRT engine, compare its answers with the fp32 graph, and write it into the container's repository.
+
+    Needs `tensorrt` and a GPU of the kind that will serve: run it in NVIDIA's container. Softmax, norms, pixels,
+    projection and unit length stay in fp32 whatever the precision. An engine that misses the gate is not written.
+    """
+    import numpy as np
+    import onnx
+    from ruiji_encoder.tensorrt.building import build_gated_engine
+    from ruiji_encoder.tensorrt.engine import EngineSettings
+    from ruiji_encoder.tensorrt.precision_plan import LayerPrecision, plan_precisions, summary
+    from ruiji_encoding.manifest import MODEL_FILE, Precision
+    from ruiji_triton.config import ModelSettings
+    from ruiji_triton.repositories import write_engine
+
+    if precision not in set(LayerPrecision):
+        raise UsageProblem(f"--precision is {precision!r}; there are {', '.join(LayerPrecision)}")
+    if plan_only:
+        graph = onnx.load(encoder / MODEL_FILE)
+        table = Table("computes in", "kind of node", "nodes", box=None)
+        for computes_in, kinds in summary(graph, plan_precisions(graph, LayerPrecision(precision))).items():
+            for kind, number in sorted(kinds.items()):
+                table.add_row(computes_in, kind, str(number))
+        OUT.print(table)
+        return
+    data = open_pictures(pictures, work, threads)
+    rows = np.linspace(0, len(data) - 1, num=min(len(data), _GATE_PICTURES), dtype=np.int64)
+    ERR.print("building the engine; minutes without a timing cache ...")
+    manifest, plan = build_gated_engine(
+        encoder,
+        Precision(precision),
+        data.pictures(rows),
+        EngineSettings(usual_batch=usual_batch, largest_batch=largest_batch),
+        timing_cache=timing_cache,
+    )
+    repository = write_engine(manifest, plan, out, ModelSettings(max_batch_size=largest_batch))
+    OUT.print(
+        f"{manifest.encoder_id} in {precision}: lowest cosine {manifest.parity.min_cosine:.6f}; {repository}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,1 @@
+"""TensorRT engines: which layer computes in what is decided here, on the ONNX graph, and not by TensorRT."""
