@@ -98,6 +98,15 @@ def test_a_report_ends_in_a_table_and_files(events, tmp_path):
     assert json.loads((out / "results.json").read_text())["settings"]["start"] == "2026-05-04 00:00:00+00:00"
 
 
+def test_a_definition_without_a_start_leaves_out_nothing(events, tmp_path):
+    """It began when it was put, which only the server knows; it must not be taken to begin with the report."""
+    definition = tmp_path / "experiment.toml"
+    definition.write_text(DEFINITION.replace("start = 2026-05-04T00:00:00Z\n", ""))
+    out = tmp_path / "out"
+    run("report", "simulated", "--events", events, "--definition", definition, "--out", out, "--resamples", 0)
+    assert json.loads((out / "results.json").read_text())["settings"]["start"] is None
+
+
 def test_a_violated_guardrail_can_end_a_script(tmp_path):
     arms = {"control": SimulatedArm(), "slow": SimulatedArm(latency_factor=3.0)}
     write_event_log(tmp_path / "events", SimulatedExperiment(arms=arms, units_per_arm=150, days=2, pre_days=0))

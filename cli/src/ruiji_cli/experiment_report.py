@@ -102,7 +102,8 @@ def report(
     from ruiji_experiments.report import write_report
     from ruiji_experiments.report.verdict import verdict_of
 
-    plan = _definition(definition, experiment)
+    now = datetime.now(UTC)
+    plan = _definition(definition, experiment, now)
     shares = _shares(share)
     if plan is not None and not shares:
         shares = {variant.name: variant.share_bp / 10_000 for variant in plan.variants}
@@ -110,7 +111,7 @@ def report(
         experiment=experiment,
         control=control,
         shares=shares,
-        start=_utc(start) or (plan.start if plan and plan.start <= datetime.now(UTC) else None),
+        start=_utc(start) or (plan.start if plan and plan.start < now else None),
         end=_utc(end) or (plan.end if plan else None),
         source=source,
         purchase_window_days=purchase_days,
@@ -174,12 +175,13 @@ def _segmentations(items: Path | None, category: str, price: str) -> list[Segmen
     return [Segmentation("category", items, category), Segmentation("price band", items, price, bands=4)]
 
 
-def _definition(file: Path | None, name: str) -> Experiment | None:
+def _definition(file: Path | None, name: str, now: datetime) -> Experiment | None:
+    """Read a definition; one that names no start gets `now`, and only the server knows when it began."""
     from ruiji_experiments.definition.toml_file import experiment_from_toml
 
     if file is None:
         return None
-    found = experiment_from_toml(file.read_text(encoding="utf-8"), datetime.now(UTC))
+    found = experiment_from_toml(file.read_text(encoding="utf-8"), now)
     if found.name != name:
         raise UsageProblem(f"{file} defines the experiment {found.name!r}, not {name!r}")
     return found
