@@ -40,11 +40,19 @@ def console(
         ),
     ] = None,
     token_file: Annotated[
-        Path | None, typer.Option(envvar="RUIJI_TOKEN_FILE", help="File with the token that the server wants.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, envvar="RUIJI_TOKEN_FILE", help="File with the token that the server wants."
+        ),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Talk to the server over TLS.")] = False,
     tls_roots: Annotated[
-        Path | None, typer.Option(help="PEM of the certificates to trust; implies --tls.  [default: well-known ones]")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="PEM of the certificates to trust; implies --tls.  [default: well-known ones]",
+        ),
     ] = None,
 ) -> None:
     """Show in a browser what a server recommends, and why; until Ctrl-C.
@@ -88,6 +96,8 @@ def console_settings(
     token = None if token_file is None else token_file.read_text(encoding="utf-8").strip()
     encrypted = Tls(None if tls_roots is None else tls_roots.read_bytes()) if tls or tls_roots is not None else None
     is_local = target.rpartition(":")[0] in LOOPBACK_HOSTS
+    if token is not None and encrypted is None and not is_local:
+        raise UsageProblem(f"the token could be read by anyone on the way to {target}; add --tls")
     try:
         client = ClientSettings(
             target,
