@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, StageBars
+from ruiji_cli.evaluate_texts import texts
 
 if TYPE_CHECKING:
     from ruiji_evaluation.evaluation import Evaluation
@@ -24,6 +25,8 @@ app = typer.Typer(
     "significance, slices, and pages of wins and losses in pictures. See docs/evaluation.md for both formats.",
     no_args_is_help=True,
 )
+
+app.command("texts")(texts)
 
 StudyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="STUDY.toml", help="What is compared.")]
 DataRoot = Annotated[

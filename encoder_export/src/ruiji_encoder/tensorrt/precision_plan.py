@@ -43,6 +43,10 @@ ALWAYS_FP32 = frozenset(
 )
 """Kinds of nodes that sum, square, divide or exponentiate."""
 
+_NOT_IN_BF16 = frozenset({"Conv"})
+"""ONNX has no such node in bfloat16 before opset 22. A vision transformer has one, which cuts the patches; a
+convolutional backbone gains nothing from bf16: build it in fp16."""
+
 
 def plan_precisions(model: onnx.ModelProto, tower: LayerPrecision) -> dict[str, LayerPrecision]:
     """Decide what every node computes in; a pure function of the graph.
@@ -58,8 +62,9 @@ def plan_precisions(model: onnx.ModelProto, tower: LayerPrecision) -> dict[str, 
         ExportError: patch embedding or projection cannot be found in the graph.
     """
     outside = outside_tower(model)
+    wide = ALWAYS_FP32 | _NOT_IN_BF16 if tower is LayerPrecision.BF16 else ALWAYS_FP32
     return {
-        node.name: LayerPrecision.FP32 if node.name in outside or node.op_type in ALWAYS_FP32 else tower
+        node.name: LayerPrecision.FP32 if node.name in outside or node.op_type in wide else tower
         for node in model.graph.node
     }
 

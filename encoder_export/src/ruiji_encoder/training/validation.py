@@ -116,13 +116,24 @@ def recalls(
         chosen: n texts.
         captions: all that is true of each of the n pictures.
     """
+    of_pictures, of_texts = hits(picture_features, text_features, chosen, captions)
+    return _recalls(of_pictures), _recalls(of_texts)
+
+
+def hits(
+    picture_features: torch.Tensor,
+    text_features: torch.Tensor,
+    chosen: Sequence[str],
+    captions: Sequence[Sequence[str]],
+) -> tuple[list[list[bool]], list[list[bool]]]:
+    """Return which of the nearest 10 answers are true, for each picture and for each different text; see `recalls`."""
     first = list({text: row for row, text in reversed(list(enumerate(chosen)))}.values())
     known = [frozenset(texts) for texts in captions]
     texts = _nearest(picture_features, text_features[first]).tolist()
     pictures = _nearest(text_features[first], picture_features).tolist()
     return (
-        _recalls([[chosen[first[j]] in known[i] for j in answers] for i, answers in enumerate(texts)]),
-        _recalls([[chosen[j] in known[i] for i in answers] for j, answers in zip(first, pictures, strict=True)]),
+        [[chosen[first[j]] in known[i] for j in answers] for i, answers in enumerate(texts)],
+        [[chosen[j] in known[i] for i in answers] for j, answers in zip(first, pictures, strict=True)],
     )
 
 
