@@ -22,6 +22,7 @@ CLASSES = {
     "UNAUTHENTICATED": ruiji_client.UnauthenticatedError,
     "PERMISSION_DENIED": ruiji_client.PermissionDeniedError,
     "UNAVAILABLE": ruiji_client.UnavailableError,
+    "CANCELLED": ruiji_client.UnavailableError,
     "DEADLINE_EXCEEDED": ruiji_client.DeadlineExceededError,
     "INTERNAL": ruiji_client.InternalError,
     "UNKNOWN": ruiji_client.InternalError,

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-import grpc
 import numpy as np
-from ruiji_client import EmbeddingStatus, RuijiClientError
+from ruiji_client import EmbeddingStatus, RuijiClientError, UnavailableError
 
 from tests.drills.answers import compare_answers
 from tests.drills.installation import Installation, wait_until_reachable, wait_until_serving
@@ -175,7 +174,7 @@ class Drill:
             try:
                 return read_listing(self._client, item_id)
             except RuijiClientError as error:
-                if error.code != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                if not isinstance(error, UnavailableError) or time.monotonic() > deadline:
                     raise
                 self._installation.tend()
                 time.sleep(0.1)

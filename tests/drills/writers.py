@@ -24,9 +24,10 @@ MOST_ITEMS = 60
 """Of each writer."""
 
 _EXPECTED = {
-    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
 }  # fmt: skip
-"""How calls may fail while something is dead."""
+"""How calls may fail while something is dead. CANCELLED is how gRPC drops calls on a server that is just closing."""
 _CALL_S = 15.0
 _PAUSE_S = 0.05
 _READS_S = 0.02

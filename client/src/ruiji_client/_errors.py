@@ -9,7 +9,7 @@ FailedPreconditionError        FAILED_PRECONDITION   not in the state that the c
 ResourceExhaustedError         RESOURCE_EXHAUSTED    a limit was reached; not worth an immediate retry
 UnauthenticatedError           UNAUTHENTICATED       the token is missing or not accepted
 PermissionDeniedError          PERMISSION_DENIED     the token is accepted, but not for this call
-UnavailableError               UNAVAILABLE           still away after all retries
+UnavailableError               UNAVAILABLE, CANCELLED   still away, or ending calls, after all retries
 DeadlineExceededError          DEADLINE_EXCEEDED     not known whether the server did the work
 InternalError                  INTERNAL, UNKNOWN, DATA_LOSS   a defect of the server
 """
@@ -84,7 +84,11 @@ class PermissionDeniedError(RuijiClientError):
 
 
 class UnavailableError(RuijiClientError):
-    """The server, or something behind it, is away, and stayed away through all retries."""
+    """The server, or something behind it, is away, and stayed away through all retries.
+
+    Its code may be CANCELLED, although nobody cancelled: so a gRPC server that stops, or is overloaded, drops calls that
+    it has not begun.
+    """
 
 
 class DeadlineExceededError(RuijiClientError):
@@ -105,6 +109,7 @@ _CLASSES: Final[dict[grpc.StatusCode, type[RuijiClientError]]] = {
     grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.INTERNAL: InternalError,
     grpc.StatusCode.UNKNOWN: InternalError,
