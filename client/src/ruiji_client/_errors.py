@@ -86,8 +86,8 @@ class PermissionDeniedError(RuijiClientError):
 class UnavailableError(RuijiClientError):
     """The server, or something behind it, is away, and stayed away through all retries.
 
-    Its code may be CANCELLED, although nobody cancelled: so a gRPC server that stops, or is overloaded, drops calls that
-    it has not begun.
+    Its code may be CANCELLED, although nobody cancelled: so a gRPC server that stops, or is overloaded, drops calls
+    that it has not begun.
     """
 
 
