@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ruiji_console import ConsoleSettings
 
 DEFAULT_ADDRESS = "127.0.0.1:8484"
-_PATIENCE_S = 20.0
 
 
 def console(
@@ -89,9 +88,11 @@ def console_settings(
     tls_roots: Path | None = None,
 ) -> ConsoleSettings:
     """Return the settings of a console; raises `UsageProblem` where options do not fit together."""
-    from ruiji_client import ClientSettings, Deadlines, Tls
+    from ruiji_client import ClientSettings, Tls
     from ruiji_console import ConsoleSettings
     from ruiji_console.settings import LOOPBACK_HOSTS
+
+    from ruiji_cli.patience import PATIENT
 
     token = None if token_file is None else token_file.read_text(encoding="utf-8").strip()
     encrypted = Tls(None if tls_roots is None else tls_roots.read_bytes()) if tls or tls_roots is not None else None
@@ -104,8 +105,7 @@ def console_settings(
             tls=encrypted,
             token=token,
             allow_token_over_plaintext=is_local,
-            # Somebody who looks waits longer than a shop's page can.
-            deadlines=Deadlines(similar_items_s=_PATIENCE_S, similar_items_by_picture_s=60.0, info_s=_PATIENCE_S),
+            deadlines=PATIENT,
             user_agent="ruiji-console",
         )
         return ConsoleSettings(

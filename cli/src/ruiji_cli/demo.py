@@ -100,16 +100,18 @@ async def _show(
     stay: bool,
 ) -> None:
     """Serve on a free port, ask for pages over the socket, print one, draw all, and open the console."""
-    from ruiji_client import AsyncRuijiClient
+    from ruiji_client import AsyncRuijiClient, ClientSettings
     from ruiji_server.embedding.picture_source import PictureSource
     from ruiji_server.embedding.triton import TritonClient
     from ruiji_server.services.server import Server, ServerSettings
+
+    from ruiji_cli.patience import PATIENT
 
     settings = ServerSettings("127.0.0.1:0", drain_s=0.0)
     async with (
         TritonClient(triton_url) as triton,
         Server(settings, database, generations, PictureSource(None), triton) as server,
-        AsyncRuijiClient(f"127.0.0.1:{server.port}") as client,
+        AsyncRuijiClient(ClientSettings(f"127.0.0.1:{server.port}", deadlines=PATIENT)) as client,
     ):
         pages: dict[str, SimilarItemsResponse] = {}
         latencies_ms: list[float] = []

@@ -41,13 +41,15 @@ def similar(
     explain: Annotated[bool, typer.Option("--explain", help="Show how the page came about.")] = False,
 ) -> None:
     """Show the items that look like one of the catalogue, or like a picture."""
-    from ruiji_client import RuijiClient
+    from ruiji_client import ClientSettings, RuijiClient
+
+    from ruiji_cli.patience import PATIENT
 
     if sum(query is not None for query in (item_id, picture, batch)) != 1:
         raise UsageProblem("name an item, or give --picture FILE or --batch FILE")
     if batch is not None and (unit or variant):
         raise UsageProblem("a batch takes no part in experiments: leave out --unit and --variant")
-    with RuijiClient(target) as client:
+    with RuijiClient(ClientSettings(target, deadlines=PATIENT)) as client:
         if batch is not None:
             item_ids = [line for line in batch.read_text(encoding="utf-8").splitlines() if line]
             _print_batch(client, item_ids, page_size, max_price_ratio, category_weight)
