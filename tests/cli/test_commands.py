@@ -144,6 +144,11 @@ def test_a_worker_needs_a_triton(explained, tmp_path):
     assert "--triton-url" in explained("worker", "run", "--data", tmp_path)
 
 
+def test_a_demo_says_that_its_triton_is_not_there(explained, tmp_path):
+    command = ("demo", "--items", 50, "--triton-url", "127.0.0.1:1", "--output", tmp_path)
+    assert "cannot be reached" in explained(*command)
+
+
 def test_a_reason_or_a_place_that_is_none_is_said(explained, tmp_path):
     fill_store(tmp_path, 10).database.close()
     assert "is no reason" in explained("worker", "retry", "--reason", "BAD_LUCK", "--data", tmp_path)

@@ -28,7 +28,7 @@ def set_up_logging(*, verbose: bool) -> None:
     """Send log records to standard error, through the console that draws the progress bars."""
     handler = RichHandler(console=ERR, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
-    for chatty in ("alembic.runtime.plugins", "asyncio", "PIL", "grpc", "matplotlib", "urllib3"):
+    for chatty in ("alembic", "asyncio", "PIL", "grpc", "matplotlib", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     if not verbose:
         # Among its loggers is one for every line that tritonserver prints.

@@ -76,6 +76,9 @@ def demo(
         [encoder_id] = settings.encoder_ids
         if triton_url is None:
             triton_url = stack.enter_context(TritonSupervisor(settings)).url
+        else:
+            # A worker would wait for it for ever; whoever wrote the address would rather know.
+            asyncio.run(_reach(triton_url, encoder_id))
         asyncio.run(embed(database, triton_url, encoder_id, PictureSource(None), WorkerSettings(), drain=True))
         _step(4, "Build and publish an index")
         generations = GenerationDirectory(data / "generations")
@@ -88,6 +91,14 @@ def demo(
         OUT.print(
             f"To serve it again: ruiji up --data {data}; then, elsewhere: ruiji console, or ruiji similar {asked[0]}"
         )
+
+
+async def _reach(triton_url: str, encoder_id: str) -> None:
+    """Fail, saying why, unless a Triton at this address has the encoder."""
+    from ruiji_server.embedding.triton import TritonClient
+
+    async with TritonClient(triton_url, timeout_s=10.0) as triton:
+        await triton.dimensions(encoder_id)
 
 
 async def _show(
