@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -24,14 +25,19 @@ from ruiji_encoder.backbones.standardising import standardise_head
 from ruiji_encoder.backbones.trunk_rows import TrunkRows
 from ruiji_encoder.catalogue import FolderCatalogue
 from ruiji_encoder.checkpoints import load_siglip, load_text_tower, load_vision_tower, save_checkpoint, weights_sha256
-from ruiji_encoder.errors import CheckpointError, TrainingError
+from ruiji_encoder.errors import CheckpointError, ExportError, TrainingError
+from ruiji_encoder.graph import PixelsToUnitVector
+from ruiji_encoder.onnx_files import write_onnx
+from ruiji_encoder.onnx_session import OnnxEncoder
 from ruiji_encoder.pixels import normalise_pixels
+from ruiji_encoder.precisions import write_precision
 from ruiji_encoder.tokenizers import train_tokenizer
 from ruiji_encoder.training import TrainingSettings, new_siglip, train
 from ruiji_encoder.training.towers import Towers
+from ruiji_encoding.manifest import Precision
 from torch.nn.functional import batch_norm, conv2d, pad, relu6
 
-from tests.encoder_export.conftest import tiny_config
+from .conftest import random_projection, tiny_config
 
 TOML = """
 temperature = 10.0
@@ -304,6 +310,26 @@ def test_a_checkpoint_comes_back_whole_and_in_halves(
     assert weights_sha256(half) == weights_sha256(model.vision_model)
     assert weights_sha256(text) == weights_sha256(model.text_model)
     assert weights_sha256(text) != weights_sha256(half)
+
+
+def test_a_backbone_is_exported_in_fp32_and_static_int8_and_not_in_dynamic(
+    lite_toml: Path, pictures: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    module = PixelsToUnitVector(lite_siglip(lite_toml).vision_model, random_projection(144))
+    fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
+    write_onnx(module, fp32)
+    expected = module.embed(pictures[:3])
+    np.testing.assert_allclose(OnnxEncoder(fp32).embed(pictures[:3]), expected, atol=2e-4)
+    write_precision(fp32, int8, Precision.INT8_STATIC, pictures[4:8])
+    assert int8.stat().st_size < 0.4 * fp32.stat().st_size
+    weights = {tensor.name: tensor.data_type for tensor in onnx.load(int8).graph.initializer}
+    taken = [weights.get(node.input[1]) for node in onnx.load(int8).graph.node if node.op_type == "Conv"]
+    assert taken[:8] == [onnx.TensorProto.FLOAT] * 8
+    # The others' weights come through a DequantizeLinear.
+    assert taken[8:] == [None] * (len(taken) - 8)
+    assert OnnxEncoder(int8).embed(pictures[:2]).shape == (2, 128)
+    with pytest.raises(ExportError, match="take int8-static"):
+        write_precision(fp32, tmp_path / "dynamic.onnx", Precision.INT8, pictures[:1])
 
 
 class _First:

@@ -125,7 +125,7 @@ def quiet_exporter() -> Iterator[None]:
     """Keep torch.onnx.export's own talk from people."""
     # The exporter tells of torchvision's absence and of nodes that it could not fold; neither matters here, and the
     # warning is about torch's own use of its own pytree.
-    names = ("torch.onnx", "onnxscript")
+    names = ("torch.onnx", "onnxscript", "onnx_ir")
     levels = {name: logging.getLogger(name).level for name in names}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
