@@ -84,7 +84,9 @@ def console_url(server_port: int) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+# Of a module and not of the session: while Playwright lives, its event loop runs in this thread, and asynchronous tests
+# of other files cannot.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a window; skips where there is none."""
     program = find_chromium()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 
@@ -35,7 +36,7 @@ def list_encoders(
 
     database = _open(data, store)
     published = GenerationDirectory(generations_folder(data, generations)).published()
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("encoder", "state", "share", "rate", "generation"):
         table.add_column(heading, no_wrap=True)
     encoders = registered_encoders(database)
