@@ -78,7 +78,7 @@ def test_concurrent_requests_share_runs_and_each_gets_its_own_rows(served: Serve
 def test_request_whose_caller_gave_up_leaves_the_queue(served: Served) -> None:
     runs_before = _runs(served.url, served.patient.encoder_id)
     with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
-        embed(served.url, served.patient.encoder_id, random_pixels(1), timeout_s=0.05)
+        embed(served.url, served.patient.encoder_id, random_pixels(1), timeout_s=0.15)
     # Sent later and queued behind it, so its answer says that the queue is past the first.
     embed(served.url, served.patient.encoder_id, random_pixels(1))
     with InferenceServerClient(served.url) as client:
