@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from google.protobuf import text_format
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 from ruiji_encoder.errors import ExportError
@@ -19,7 +20,10 @@ from ruiji_encoder.tensorrt.engine import EngineSettings
 from ruiji_encoder.tensorrt.precision_plan import ALWAYS_FP32, LayerPrecision, plan_precisions, summary
 from ruiji_encoder.tensorrt.typed_graph import with_planned_types
 from ruiji_encoding.manifest import MODEL_FILE, Precision, read_manifest
+from ruiji_triton.config import ModelSettings
+from ruiji_triton.repositories import write_engine
 from transformers import SiglipVisionModel
+from tritonclient.grpc import model_config_pb2
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +130,19 @@ def test_an_engines_encoder_id_is_that_of_its_precision(encoder: Path) -> None:
     assert made.precision is Precision.BF16
     assert made.encoder_id != manifest.encoder_id
     assert made.projection_sha256 == manifest.projection_sha256
+
+
+def test_an_engine_becomes_a_model_of_the_containers_tensorrt_backend(encoder: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(encoder)
+    made = engine_manifest(manifest, Precision.BF16, b"an engine", manifest.parity)
+    repository = write_engine(made, b"an engine", tmp_path, ModelSettings(max_batch_size=64))
+    model = repository / made.encoder_id
+    assert (model / "1" / "model.plan").read_bytes() == b"an engine"
+    config = text_format.Parse((model / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
+    assert (config.name, config.backend, config.platform) == (made.encoder_id, "tensorrt", "tensorrt_plan")
+    assert config.max_batch_size == 64
+    assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_GPU
+    assert config.parameters["model_sha256"].string_value == made.model_sha256
 
 
 def test_batches_of_an_engine_rise() -> None:
