@@ -5,6 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
+from ruiji.v1.experiment_reports_pb2 import (
+    ExperimentReport,
+    GetReportRequest,
+    GetReportResponse,
+    ListReportsRequest,
+    ListReportsResponse,
+    PublishReportResponse,
+)
 from ruiji.v1.experiments_pb2 import (
     Experiment,
     GetExperimentRequest,
@@ -21,6 +29,7 @@ from ruiji.v1.experiments_pb2 import (
     StopExperimentResponse,
 )
 
+from ruiji_client._experiments import publish_report_request
 from ruiji_client._settings import ClientSettings
 
 if TYPE_CHECKING:
@@ -105,6 +114,38 @@ class AsyncExperimentCalls(ABC):
         """End an experiment now; does nothing if it has ended."""
         request = StopExperimentRequest(name=name, author=author, reason=reason)
         return await self._call(self._experiments.StopExperiment, request, timeout_s, self._default_s())
+
+    async def publish_report(
+        self,
+        name: str,
+        report: ExperimentReport,
+        *,
+        author: str,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> PublishReportResponse:
+        """Publish what a report found; see `RuijiClient.publish_report`."""
+        request = publish_report_request(name, report, author, request_id)
+        return await self._call(self._experiments.PublishReport, request, timeout_s, self._default_s())
+
+    async def get_report(
+        self, name: str, *, number: int | None = None, timeout_s: float | None = None
+    ) -> GetReportResponse:
+        """Return a report of an experiment; without a number the latest."""
+        request = GetReportRequest(name=name, number=number or 0)
+        return await self._call(self._experiments.GetReport, request, timeout_s, self._default_s())
+
+    async def list_reports(
+        self,
+        name: str | None = None,
+        *,
+        latest_only: bool = False,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> ListReportsResponse:
+        """Return reports, newest first; see `RuijiClient.list_reports`."""
+        request = ListReportsRequest(name=name or "", latest_only=latest_only, limit=limit)
+        return await self._call(self._experiments.ListReports, request, timeout_s, self._default_s())
 
     def _default_s(self) -> float:
         return self._settings.deadlines.experiments_s

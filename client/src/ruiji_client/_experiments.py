@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
+from ruiji.v1.experiment_reports_pb2 import (
+    ExperimentReport,
+    GetReportRequest,
+    GetReportResponse,
+    ListReportsRequest,
+    ListReportsResponse,
+    PublishReportRequest,
+    PublishReportResponse,
+)
 from ruiji.v1.experiments_pb2 import (
     Experiment,
     GetExperimentRequest,
@@ -131,5 +141,60 @@ class ExperimentCalls(ABC):
         request = StopExperimentRequest(name=name, author=author, reason=reason)
         return self._call(self._experiments.StopExperiment, request, timeout_s, self._default_s())
 
+    def publish_report(
+        self,
+        name: str,
+        report: ExperimentReport,
+        *,
+        author: str,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> PublishReportResponse:
+        """Publish what a report found, for whoever looks at the experiment.
+
+        Args:
+            name: the experiment.
+            report: what was found.
+            author: who publishes it.
+            request_id: a repeated call with the same one publishes nothing. None makes one that all attempts of this
+                call share.
+            timeout_s: see `put_experiment`.
+        """
+        request = publish_report_request(name, report, author, request_id)
+        return self._call(self._experiments.PublishReport, request, timeout_s, self._default_s())
+
+    def get_report(self, name: str, *, number: int | None = None, timeout_s: float | None = None) -> GetReportResponse:
+        """Return a report of an experiment; without a number the latest."""
+        request = GetReportRequest(name=name, number=number or 0)
+        return self._call(self._experiments.GetReport, request, timeout_s, self._default_s())
+
+    def list_reports(
+        self,
+        name: str | None = None,
+        *,
+        latest_only: bool = False,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> ListReportsResponse:
+        """Return reports, newest first.
+
+        Args:
+            name: of this experiment only; None means all.
+            latest_only: only the latest of each experiment.
+            limit: how many at most, up to 1,000; None takes the server's default of 50.
+            timeout_s: see `put_experiment`.
+        """
+        request = ListReportsRequest(name=name or "", latest_only=latest_only, limit=limit)
+        return self._call(self._experiments.ListReports, request, timeout_s, self._default_s())
+
     def _default_s(self) -> float:
         return self._settings.deadlines.experiments_s
+
+
+def publish_report_request(
+    name: str, report: ExperimentReport, author: str, request_id: str | None
+) -> PublishReportRequest:
+    """Return the request; None makes a request id."""
+    return PublishReportRequest(
+        name=name, report=report, author=author, request_id=str(uuid.uuid4()) if request_id is None else request_id
+    )

@@ -23,59 +23,60 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ruiji.v1 import experiment_reports_pb2 as ruiji_dot_v1_dot_experiment__reports__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aruiji/v1/experiments.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\t\x12#\n\x08variants\x18\x05 \x03(\x0b\x32\x11.ruiji.v1.Variant\x12\x13\n\x0b\x61\x61_variants\x18\x06 \x01(\x05\x12\x17\n\ntraffic_bp\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12 \n\x04ramp\x18\x08 \x03(\x0b\x32\x12.ruiji.v1.RampStep\x12)\n\x05start\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06target\x18\x0b \x01(\x0b\x32\x1a.ruiji.v1.ExperimentTargetB\r\n\x0b_traffic_bp\"\xc9\x01\n\x07Variant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08share_bp\x18\x02 \x01(\x05\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x1c\n\x0fmax_price_ratio\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x63\x61tegory_weight\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\ncandidates\x18\x06 \x01(\x05H\x02\x88\x01\x01\x42\x12\n\x10_max_price_ratioB\x12\n\x10_category_weightB\r\n\x0b_candidates\"F\n\x08RampStep\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntraffic_bp\x18\x02 \x01(\x05\"o\n\x10\x45xperimentTarget\x12,\n\ncategories\x18\x01 \x03(\x0b\x32\x18.ruiji.v1.CategoryPrefix\x12-\n\nattributes\x18\x02 \x03(\x0b\x32\x19.ruiji.v1.AttributeTarget\"\x1e\n\x0e\x43\x61tegoryPrefix\x12\x0c\n\x04path\x18\x01 \x03(\t\"/\n\x0f\x41ttributeTarget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xe7\x01\n\x12\x45xperimentRevision\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12(\n\nexperiment\x18\x02 \x01(\x0b\x32\x14.ruiji.v1.Experiment\x12*\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x1a.ruiji.v1.ExperimentAction\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11restored_revision\x18\x07 \x01(\x03\"\xa5\x01\n\x10\x45xperimentStatus\x12.\n\x08revision\x18\x01 \x01(\x0b\x32\x1c.ruiji.v1.ExperimentRevision\x12(\n\x05stage\x18\x02 \x01(\x0e\x32\x19.ruiji.v1.ExperimentStage\x12\x1a\n\x12\x63urrent_traffic_bp\x18\x03 \x01(\x05\x12\x1b\n\x13missing_encoder_ids\x18\x04 \x03(\t\"\xad\x01\n\x14PutExperimentRequest\x12(\n\nexperiment\x18\x01 \x01(\x0b\x32\x14.ruiji.v1.Experiment\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x42\x14\n\x12_expected_revision\"T\n\x15PutExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"$\n\x14GetExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\"\x18\n\x16ListExperimentsRequest\"J\n\x17ListExperimentsResponse\x12/\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\"L\n\x1eListExperimentRevisionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05limit\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_limit\"R\n\x1fListExperimentRevisionsResponse\x12/\n\trevisions\x18\x01 \x03(\x0b\x32\x1c.ruiji.v1.ExperimentRevision\"u\n\x19RollBackExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rfrom_revision\x18\x02 \x01(\x03\x12\x13\n\x0bto_revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"Y\n\x1aRollBackExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"E\n\x15StopExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"U\n\x16StopExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08*\x92\x01\n\x10\x45xperimentAction\x12!\n\x1d\x45XPERIMENT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XPERIMENT_ACTION_PUT\x10\x01\x12\x1d\n\x19\x45XPERIMENT_ACTION_STOPPED\x10\x02\x12!\n\x1d\x45XPERIMENT_ACTION_ROLLED_BACK\x10\x03*\x8b\x01\n\x0f\x45xperimentStage\x12 \n\x1c\x45XPERIMENT_STAGE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STAGE_PLANNED\x10\x01\x12\x1c\n\x18\x45XPERIMENT_STAGE_RUNNING\x10\x02\x12\x1a\n\x16\x45XPERIMENT_STAGE_ENDED\x10\x03\x32\xb5\x04\n\x11\x45xperimentService\x12P\n\rPutExperiment\x12\x1e.ruiji.v1.PutExperimentRequest\x1a\x1f.ruiji.v1.PutExperimentResponse\x12P\n\rGetExperiment\x12\x1e.ruiji.v1.GetExperimentRequest\x1a\x1f.ruiji.v1.GetExperimentResponse\x12V\n\x0fListExperiments\x12 .ruiji.v1.ListExperimentsRequest\x1a!.ruiji.v1.ListExperimentsResponse\x12n\n\x17ListExperimentRevisions\x12(.ruiji.v1.ListExperimentRevisionsRequest\x1a).ruiji.v1.ListExperimentRevisionsResponse\x12_\n\x12RollBackExperiment\x12#.ruiji.v1.RollBackExperimentRequest\x1a$.ruiji.v1.RollBackExperimentResponse\x12S\n\x0eStopExperiment\x12\x1f.ruiji.v1.StopExperimentRequest\x1a .ruiji.v1.StopExperimentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aruiji/v1/experiments.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!ruiji/v1/experiment_reports.proto\"\xd0\x02\n\nExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\r\n\x05layer\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\t\x12#\n\x08variants\x18\x05 \x03(\x0b\x32\x11.ruiji.v1.Variant\x12\x13\n\x0b\x61\x61_variants\x18\x06 \x01(\x05\x12\x17\n\ntraffic_bp\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12 \n\x04ramp\x18\x08 \x03(\x0b\x32\x12.ruiji.v1.RampStep\x12)\n\x05start\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06target\x18\x0b \x01(\x0b\x32\x1a.ruiji.v1.ExperimentTargetB\r\n\x0b_traffic_bp\"\xc9\x01\n\x07Variant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08share_bp\x18\x02 \x01(\x05\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x1c\n\x0fmax_price_ratio\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0f\x63\x61tegory_weight\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\ncandidates\x18\x06 \x01(\x05H\x02\x88\x01\x01\x42\x12\n\x10_max_price_ratioB\x12\n\x10_category_weightB\r\n\x0b_candidates\"F\n\x08RampStep\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntraffic_bp\x18\x02 \x01(\x05\"o\n\x10\x45xperimentTarget\x12,\n\ncategories\x18\x01 \x03(\x0b\x32\x18.ruiji.v1.CategoryPrefix\x12-\n\nattributes\x18\x02 \x03(\x0b\x32\x19.ruiji.v1.AttributeTarget\"\x1e\n\x0e\x43\x61tegoryPrefix\x12\x0c\n\x04path\x18\x01 \x03(\t\"/\n\x0f\x41ttributeTarget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\t\"\xe7\x01\n\x12\x45xperimentRevision\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12(\n\nexperiment\x18\x02 \x01(\x0b\x32\x14.ruiji.v1.Experiment\x12*\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\x1a.ruiji.v1.ExperimentAction\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11restored_revision\x18\x07 \x01(\x03\"\xa5\x01\n\x10\x45xperimentStatus\x12.\n\x08revision\x18\x01 \x01(\x0b\x32\x1c.ruiji.v1.ExperimentRevision\x12(\n\x05stage\x18\x02 \x01(\x0e\x32\x19.ruiji.v1.ExperimentStage\x12\x1a\n\x12\x63urrent_traffic_bp\x18\x03 \x01(\x05\x12\x1b\n\x13missing_encoder_ids\x18\x04 \x03(\t\"\xad\x01\n\x14PutExperimentRequest\x12(\n\nexperiment\x18\x01 \x01(\x0b\x32\x14.ruiji.v1.Experiment\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x42\x14\n\x12_expected_revision\"T\n\x15PutExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"$\n\x14GetExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\"\x18\n\x16ListExperimentsRequest\"J\n\x17ListExperimentsResponse\x12/\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\"L\n\x1eListExperimentRevisionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05limit\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_limit\"R\n\x1fListExperimentRevisionsResponse\x12/\n\trevisions\x18\x01 \x03(\x0b\x32\x1c.ruiji.v1.ExperimentRevision\"u\n\x19RollBackExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rfrom_revision\x18\x02 \x01(\x03\x12\x13\n\x0bto_revision\x18\x03 \x01(\x03\x12\x0e\n\x06\x61uthor\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"Y\n\x1aRollBackExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"E\n\x15StopExperimentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"U\n\x16StopExperimentResponse\x12*\n\x06status\x18\x01 \x01(\x0b\x32\x1a.ruiji.v1.ExperimentStatus\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08*\x92\x01\n\x10\x45xperimentAction\x12!\n\x1d\x45XPERIMENT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XPERIMENT_ACTION_PUT\x10\x01\x12\x1d\n\x19\x45XPERIMENT_ACTION_STOPPED\x10\x02\x12!\n\x1d\x45XPERIMENT_ACTION_ROLLED_BACK\x10\x03*\x8b\x01\n\x0f\x45xperimentStage\x12 \n\x1c\x45XPERIMENT_STAGE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STAGE_PLANNED\x10\x01\x12\x1c\n\x18\x45XPERIMENT_STAGE_RUNNING\x10\x02\x12\x1a\n\x16\x45XPERIMENT_STAGE_ENDED\x10\x03\x32\x99\x06\n\x11\x45xperimentService\x12P\n\rPutExperiment\x12\x1e.ruiji.v1.PutExperimentRequest\x1a\x1f.ruiji.v1.PutExperimentResponse\x12P\n\rGetExperiment\x12\x1e.ruiji.v1.GetExperimentRequest\x1a\x1f.ruiji.v1.GetExperimentResponse\x12V\n\x0fListExperiments\x12 .ruiji.v1.ListExperimentsRequest\x1a!.ruiji.v1.ListExperimentsResponse\x12n\n\x17ListExperimentRevisions\x12(.ruiji.v1.ListExperimentRevisionsRequest\x1a).ruiji.v1.ListExperimentRevisionsResponse\x12_\n\x12RollBackExperiment\x12#.ruiji.v1.RollBackExperimentRequest\x1a$.ruiji.v1.RollBackExperimentResponse\x12S\n\x0eStopExperiment\x12\x1f.ruiji.v1.StopExperimentRequest\x1a .ruiji.v1.StopExperimentResponse\x12P\n\rPublishReport\x12\x1e.ruiji.v1.PublishReportRequest\x1a\x1f.ruiji.v1.PublishReportResponse\x12\x44\n\tGetReport\x12\x1a.ruiji.v1.GetReportRequest\x1a\x1b.ruiji.v1.GetReportResponse\x12J\n\x0bListReports\x12\x1c.ruiji.v1.ListReportsRequest\x1a\x1d.ruiji.v1.ListReportsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ruiji.v1.experiments_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPERIMENTACTION']._serialized_start=2286
-  _globals['_EXPERIMENTACTION']._serialized_end=2432
-  _globals['_EXPERIMENTSTAGE']._serialized_start=2435
-  _globals['_EXPERIMENTSTAGE']._serialized_end=2574
-  _globals['_EXPERIMENT']._serialized_start=74
-  _globals['_EXPERIMENT']._serialized_end=410
-  _globals['_VARIANT']._serialized_start=413
-  _globals['_VARIANT']._serialized_end=614
-  _globals['_RAMPSTEP']._serialized_start=616
-  _globals['_RAMPSTEP']._serialized_end=686
-  _globals['_EXPERIMENTTARGET']._serialized_start=688
-  _globals['_EXPERIMENTTARGET']._serialized_end=799
-  _globals['_CATEGORYPREFIX']._serialized_start=801
-  _globals['_CATEGORYPREFIX']._serialized_end=831
-  _globals['_ATTRIBUTETARGET']._serialized_start=833
-  _globals['_ATTRIBUTETARGET']._serialized_end=880
-  _globals['_EXPERIMENTREVISION']._serialized_start=883
-  _globals['_EXPERIMENTREVISION']._serialized_end=1114
-  _globals['_EXPERIMENTSTATUS']._serialized_start=1117
-  _globals['_EXPERIMENTSTATUS']._serialized_end=1282
-  _globals['_PUTEXPERIMENTREQUEST']._serialized_start=1285
-  _globals['_PUTEXPERIMENTREQUEST']._serialized_end=1458
-  _globals['_PUTEXPERIMENTRESPONSE']._serialized_start=1460
-  _globals['_PUTEXPERIMENTRESPONSE']._serialized_end=1544
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1546
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1582
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1584
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1651
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1653
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1677
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1679
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1753
-  _globals['_LISTEXPERIMENTREVISIONSREQUEST']._serialized_start=1755
-  _globals['_LISTEXPERIMENTREVISIONSREQUEST']._serialized_end=1831
-  _globals['_LISTEXPERIMENTREVISIONSRESPONSE']._serialized_start=1833
-  _globals['_LISTEXPERIMENTREVISIONSRESPONSE']._serialized_end=1915
-  _globals['_ROLLBACKEXPERIMENTREQUEST']._serialized_start=1917
-  _globals['_ROLLBACKEXPERIMENTREQUEST']._serialized_end=2034
-  _globals['_ROLLBACKEXPERIMENTRESPONSE']._serialized_start=2036
-  _globals['_ROLLBACKEXPERIMENTRESPONSE']._serialized_end=2125
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=2127
-  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=2196
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=2198
-  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=2283
-  _globals['_EXPERIMENTSERVICE']._serialized_start=2577
-  _globals['_EXPERIMENTSERVICE']._serialized_end=3142
+  _globals['_EXPERIMENTACTION']._serialized_start=2321
+  _globals['_EXPERIMENTACTION']._serialized_end=2467
+  _globals['_EXPERIMENTSTAGE']._serialized_start=2470
+  _globals['_EXPERIMENTSTAGE']._serialized_end=2609
+  _globals['_EXPERIMENT']._serialized_start=109
+  _globals['_EXPERIMENT']._serialized_end=445
+  _globals['_VARIANT']._serialized_start=448
+  _globals['_VARIANT']._serialized_end=649
+  _globals['_RAMPSTEP']._serialized_start=651
+  _globals['_RAMPSTEP']._serialized_end=721
+  _globals['_EXPERIMENTTARGET']._serialized_start=723
+  _globals['_EXPERIMENTTARGET']._serialized_end=834
+  _globals['_CATEGORYPREFIX']._serialized_start=836
+  _globals['_CATEGORYPREFIX']._serialized_end=866
+  _globals['_ATTRIBUTETARGET']._serialized_start=868
+  _globals['_ATTRIBUTETARGET']._serialized_end=915
+  _globals['_EXPERIMENTREVISION']._serialized_start=918
+  _globals['_EXPERIMENTREVISION']._serialized_end=1149
+  _globals['_EXPERIMENTSTATUS']._serialized_start=1152
+  _globals['_EXPERIMENTSTATUS']._serialized_end=1317
+  _globals['_PUTEXPERIMENTREQUEST']._serialized_start=1320
+  _globals['_PUTEXPERIMENTREQUEST']._serialized_end=1493
+  _globals['_PUTEXPERIMENTRESPONSE']._serialized_start=1495
+  _globals['_PUTEXPERIMENTRESPONSE']._serialized_end=1579
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1581
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1617
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1619
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1686
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1688
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1712
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1714
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1788
+  _globals['_LISTEXPERIMENTREVISIONSREQUEST']._serialized_start=1790
+  _globals['_LISTEXPERIMENTREVISIONSREQUEST']._serialized_end=1866
+  _globals['_LISTEXPERIMENTREVISIONSRESPONSE']._serialized_start=1868
+  _globals['_LISTEXPERIMENTREVISIONSRESPONSE']._serialized_end=1950
+  _globals['_ROLLBACKEXPERIMENTREQUEST']._serialized_start=1952
+  _globals['_ROLLBACKEXPERIMENTREQUEST']._serialized_end=2069
+  _globals['_ROLLBACKEXPERIMENTRESPONSE']._serialized_start=2071
+  _globals['_ROLLBACKEXPERIMENTRESPONSE']._serialized_end=2160
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_start=2162
+  _globals['_STOPEXPERIMENTREQUEST']._serialized_end=2231
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_start=2233
+  _globals['_STOPEXPERIMENTRESPONSE']._serialized_end=2318
+  _globals['_EXPERIMENTSERVICE']._serialized_start=2612
+  _globals['_EXPERIMENTSERVICE']._serialized_end=3405
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ruiji.v1 import experiment_reports_pb2 as ruiji_dot_v1_dot_experiment__reports__pb2
 from ruiji.v1 import experiments_pb2 as ruiji_dot_v1_dot_experiments__pb2
 
 GRPC_GENERATED_VERSION = '1.74.0'
@@ -65,6 +66,21 @@ class ExperimentServiceStub(object):
                 '/ruiji.v1.ExperimentService/StopExperiment',
                 request_serializer=ruiji_dot_v1_dot_experiments__pb2.StopExperimentRequest.SerializeToString,
                 response_deserializer=ruiji_dot_v1_dot_experiments__pb2.StopExperimentResponse.FromString,
+                _registered_method=True)
+        self.PublishReport = channel.unary_unary(
+                '/ruiji.v1.ExperimentService/PublishReport',
+                request_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportResponse.FromString,
+                _registered_method=True)
+        self.GetReport = channel.unary_unary(
+                '/ruiji.v1.ExperimentService/GetReport',
+                request_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.GetReportRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.GetReportResponse.FromString,
+                _registered_method=True)
+        self.ListReports = channel.unary_unary(
+                '/ruiji.v1.ExperimentService/ListReports',
+                request_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsRequest.SerializeToString,
+                response_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsResponse.FromString,
                 _registered_method=True)
 
 
@@ -152,6 +168,43 @@ class ExperimentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishReport(self, request, context):
+        """Publishes what a report found, for whoever looks at the experiment. The newest 50 of each experiment are kept.
+
+        Safe to retry with the same `request_id`: a repeated report is not published again.
+
+        Returns `NOT_FOUND` if there is no such experiment.
+        Returns `INVALID_ARGUMENT`, naming the field, if the report contradicts itself or has variants that the experiment
+        has not, if the author is missing, or if `request_id` is missing or was used for another report.
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReport(self, request, context):
+        """Reads one report of an experiment, by default the latest.
+
+        Returns `NOT_FOUND` if there is no such experiment, none of its reports was published, or there is none of that
+        number (any more).
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReports(self, request, context):
+        """Reads reports, newest first: all that are kept, those of one experiment, or the latest of each.
+
+        Returns `NOT_FOUND` if a name is given and there is no such experiment.
+        Returns `INVALID_ARGUMENT` if the limit is out of range.
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExperimentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -184,6 +237,21 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.StopExperiment,
                     request_deserializer=ruiji_dot_v1_dot_experiments__pb2.StopExperimentRequest.FromString,
                     response_serializer=ruiji_dot_v1_dot_experiments__pb2.StopExperimentResponse.SerializeToString,
+            ),
+            'PublishReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishReport,
+                    request_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportResponse.SerializeToString,
+            ),
+            'GetReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReport,
+                    request_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.GetReportRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.GetReportResponse.SerializeToString,
+            ),
+            'ListReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReports,
+                    request_deserializer=ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsRequest.FromString,
+                    response_serializer=ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -350,6 +418,87 @@ class ExperimentService(object):
             '/ruiji.v1.ExperimentService/StopExperiment',
             ruiji_dot_v1_dot_experiments__pb2.StopExperimentRequest.SerializeToString,
             ruiji_dot_v1_dot_experiments__pb2.StopExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.ExperimentService/PublishReport',
+            ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportRequest.SerializeToString,
+            ruiji_dot_v1_dot_experiment__reports__pb2.PublishReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.ExperimentService/GetReport',
+            ruiji_dot_v1_dot_experiment__reports__pb2.GetReportRequest.SerializeToString,
+            ruiji_dot_v1_dot_experiment__reports__pb2.GetReportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ruiji.v1.ExperimentService/ListReports',
+            ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsRequest.SerializeToString,
+            ruiji_dot_v1_dot_experiment__reports__pb2.ListReportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

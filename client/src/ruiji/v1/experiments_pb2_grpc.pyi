@@ -7,6 +7,7 @@ import abc
 import collections.abc
 import grpc
 import grpc.aio
+import ruiji.v1.experiment_reports_pb2
 import ruiji.v1.experiments_pb2
 import typing
 
@@ -102,6 +103,43 @@ class ExperimentServiceStub:
     Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
     """
 
+    PublishReport: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.PublishReportRequest,
+        ruiji.v1.experiment_reports_pb2.PublishReportResponse,
+    ]
+    """Publishes what a report found, for whoever looks at the experiment. The newest 50 of each experiment are kept.
+
+    Safe to retry with the same `request_id`: a repeated report is not published again.
+
+    Returns `NOT_FOUND` if there is no such experiment.
+    Returns `INVALID_ARGUMENT`, naming the field, if the report contradicts itself or has variants that the experiment
+    has not, if the author is missing, or if `request_id` is missing or was used for another report.
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+    """
+
+    GetReport: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.GetReportRequest,
+        ruiji.v1.experiment_reports_pb2.GetReportResponse,
+    ]
+    """Reads one report of an experiment, by default the latest.
+
+    Returns `NOT_FOUND` if there is no such experiment, none of its reports was published, or there is none of that
+    number (any more).
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+    """
+
+    ListReports: grpc.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.ListReportsRequest,
+        ruiji.v1.experiment_reports_pb2.ListReportsResponse,
+    ]
+    """Reads reports, newest first: all that are kept, those of one experiment, or the latest of each.
+
+    Returns `NOT_FOUND` if a name is given and there is no such experiment.
+    Returns `INVALID_ARGUMENT` if the limit is out of range.
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+    """
+
 class ExperimentServiceAsyncStub:
     """Keeps experiments. A change is in force on every server within about a second, without a restart; every change is a
     revision that stays, with who made it, when and why. Every call is safe to retry.
@@ -184,6 +222,43 @@ class ExperimentServiceAsyncStub:
     Returns `INVALID_ARGUMENT` if author or reason are missing.
     Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
     Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+    """
+
+    PublishReport: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.PublishReportRequest,
+        ruiji.v1.experiment_reports_pb2.PublishReportResponse,
+    ]
+    """Publishes what a report found, for whoever looks at the experiment. The newest 50 of each experiment are kept.
+
+    Safe to retry with the same `request_id`: a repeated report is not published again.
+
+    Returns `NOT_FOUND` if there is no such experiment.
+    Returns `INVALID_ARGUMENT`, naming the field, if the report contradicts itself or has variants that the experiment
+    has not, if the author is missing, or if `request_id` is missing or was used for another report.
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+    Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+    """
+
+    GetReport: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.GetReportRequest,
+        ruiji.v1.experiment_reports_pb2.GetReportResponse,
+    ]
+    """Reads one report of an experiment, by default the latest.
+
+    Returns `NOT_FOUND` if there is no such experiment, none of its reports was published, or there is none of that
+    number (any more).
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+    """
+
+    ListReports: grpc.aio.UnaryUnaryMultiCallable[
+        ruiji.v1.experiment_reports_pb2.ListReportsRequest,
+        ruiji.v1.experiment_reports_pb2.ListReportsResponse,
+    ]
+    """Reads reports, newest first: all that are kept, those of one experiment, or the latest of each.
+
+    Returns `NOT_FOUND` if a name is given and there is no such experiment.
+    Returns `INVALID_ARGUMENT` if the limit is out of range.
+    Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
     """
 
 class ExperimentServiceServicer(metaclass=abc.ABCMeta):
@@ -280,6 +355,49 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         Returns `INVALID_ARGUMENT` if author or reason are missing.
         Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
         Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+        """
+
+    @abc.abstractmethod
+    def PublishReport(
+        self,
+        request: ruiji.v1.experiment_reports_pb2.PublishReportRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.experiment_reports_pb2.PublishReportResponse, collections.abc.Awaitable[ruiji.v1.experiment_reports_pb2.PublishReportResponse]]:
+        """Publishes what a report found, for whoever looks at the experiment. The newest 50 of each experiment are kept.
+
+        Safe to retry with the same `request_id`: a repeated report is not published again.
+
+        Returns `NOT_FOUND` if there is no such experiment.
+        Returns `INVALID_ARGUMENT`, naming the field, if the report contradicts itself or has variants that the experiment
+        has not, if the author is missing, or if `request_id` is missing or was used for another report.
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+        Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
+        """
+
+    @abc.abstractmethod
+    def GetReport(
+        self,
+        request: ruiji.v1.experiment_reports_pb2.GetReportRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.experiment_reports_pb2.GetReportResponse, collections.abc.Awaitable[ruiji.v1.experiment_reports_pb2.GetReportResponse]]:
+        """Reads one report of an experiment, by default the latest.
+
+        Returns `NOT_FOUND` if there is no such experiment, none of its reports was published, or there is none of that
+        number (any more).
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
+        """
+
+    @abc.abstractmethod
+    def ListReports(
+        self,
+        request: ruiji.v1.experiment_reports_pb2.ListReportsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[ruiji.v1.experiment_reports_pb2.ListReportsResponse, collections.abc.Awaitable[ruiji.v1.experiment_reports_pb2.ListReportsResponse]]:
+        """Reads reports, newest first: all that are kept, those of one experiment, or the latest of each.
+
+        Returns `NOT_FOUND` if a name is given and there is no such experiment.
+        Returns `INVALID_ARGUMENT` if the limit is out of range.
+        Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
         """
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -4,6 +4,7 @@
       InvalidArgument        INVALID_ARGUMENT      the request is at fault; names the field
       ItemNotFound           NOT_FOUND
       ExperimentNotFound     NOT_FOUND
+      ReportNotFound         NOT_FOUND
       AlreadyExists          ALREADY_EXISTS        what should be new is there
       ChangedMeanwhile       ABORTED               somebody else changed it; read it again
       NotReady               FAILED_PRECONDITION   something is not in the state that the call needs
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     EMBEDDING_NOT_FINITE = "EMBEDDING_NOT_FINITE"
     EMBEDDING_PENDING = "EMBEDDING_PENDING"
     EMBEDDING_ZERO = "EMBEDDING_ZERO"
+    ENCODER_IN_EXPERIMENT = "ENCODER_IN_EXPERIMENT"
     ENCODER_MISMATCH = "ENCODER_MISMATCH"
     ENCODER_RETIRED = "ENCODER_RETIRED"
     ENCODER_UNAVAILABLE = "ENCODER_UNAVAILABLE"
@@ -55,6 +57,8 @@ class Reason(StrEnum):
     EXPERIMENT_NOTHING_BEFORE = "EXPERIMENT_NOTHING_BEFORE"
     EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND"
     EXPERIMENT_PARAMETER_TAKEN = "EXPERIMENT_PARAMETER_TAKEN"
+    EXPERIMENT_REPORT_INVALID = "EXPERIMENT_REPORT_INVALID"
+    EXPERIMENT_REPORT_NOT_FOUND = "EXPERIMENT_REPORT_NOT_FOUND"
     EXPERIMENT_REVISION_UNKNOWN = "EXPERIMENT_REVISION_UNKNOWN"
     EXPERIMENT_SALT_TAKEN = "EXPERIMENT_SALT_TAKEN"
     EXPERIMENT_STARTED = "EXPERIMENT_STARTED"
@@ -129,6 +133,10 @@ class ExperimentNotFound(RuijiError):  # noqa: N818
         super().__init__(Reason.EXPERIMENT_NOT_FOUND, f"there is no experiment {name[:64]!r}", field="name")
 
 
+class ReportNotFound(RuijiError):  # noqa: N818
+    """An experiment has no such report."""
+
+
 class AlreadyExists(RuijiError):  # noqa: N818
     """What should be new is there."""
 
@@ -153,6 +161,7 @@ STATUS_NAMES: Final[dict[type[RuijiError], str]] = {
     InvalidArgument: "INVALID_ARGUMENT",
     ItemNotFound: "NOT_FOUND",
     ExperimentNotFound: "NOT_FOUND",
+    ReportNotFound: "NOT_FOUND",
     AlreadyExists: "ALREADY_EXISTS",
     ChangedMeanwhile: "ABORTED",
     NotReady: "FAILED_PRECONDITION",

@@ -1,4 +1,4 @@
-"""`ExperimentService`: experiments are put, read, stopped and rolled back."""
+"""`ExperimentService`: experiments are put, read, stopped and rolled back, and what was found of them is published."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
-from ruiji.v1 import experiments_pb2, experiments_pb2_grpc
+from ruiji.v1 import experiment_reports_pb2, experiments_pb2, experiments_pb2_grpc
 from ruiji_experiments.definition.model import Experiment
 
 from ruiji_server.domain.errors import InvalidArgument, Reason
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.experiment_messages import experiment_from, revision_message, status_message
 from ruiji_server.services.failures import Context, rpc
+from ruiji_server.services.report_messages import check_publication, published_message, report_to_json
 from ruiji_server.services.serving import ServingGenerations
 from ruiji_server.services.variants import RunningExperiments
 from ruiji_server.store.engine import Database
 from ruiji_server.store.experiment_changes import Change, put_experiment, roll_back_experiment, stop_experiment
+from ruiji_server.store.experiment_reports import experiment_report, list_reports, publish_report
 from ruiji_server.store.experiments import ExperimentRevision, experiment, experiment_history, experiments
 
 _DEFAULT_HISTORY: Final = 50
@@ -90,14 +92,7 @@ class ExperimentService(experiments_pb2_grpc.ExperimentServiceServicer):
         self, request: experiments_pb2.ListExperimentRevisionsRequest, _context: Context
     ) -> experiments_pb2.ListExperimentRevisionsResponse:
         """Read what was done."""
-        limit = request.limit if request.HasField("limit") else _DEFAULT_HISTORY
-        if not 1 <= limit <= _MAX_HISTORY:
-            raise InvalidArgument(
-                Reason.PAGE_SIZE_OUT_OF_RANGE,
-                f"limit is {limit}; it must be between 1 and {_MAX_HISTORY}",
-                field="limit",
-            )
-        revisions = await asyncio.to_thread(experiment_history, self._database, limit, request.name or None)
+        revisions = await asyncio.to_thread(experiment_history, self._database, _limit(request), request.name or None)
         return experiments_pb2.ListExperimentRevisionsResponse(revisions=map(revision_message, revisions))
 
     @rpc
@@ -135,6 +130,44 @@ class ExperimentService(experiments_pb2_grpc.ExperimentServiceServicer):
         await self._running.refresh()
         return experiments_pb2.StopExperimentResponse(status=self._status(outcome.revision), changed=outcome.changed)
 
+    @rpc
+    async def PublishReport(  # noqa: N802
+        self, request: experiment_reports_pb2.PublishReportRequest, _context: Context
+    ) -> experiment_reports_pb2.PublishReportResponse:
+        """Keep a report."""
+        check_publication(request)
+        publication = await asyncio.to_thread(
+            publish_report,
+            self._database,
+            request.name,
+            report_to_json(request.report),
+            [variant.variant for variant in request.report.variants],
+            author=request.author,
+            request_id=request.request_id,
+            now=datetime.now(UTC),
+        )
+        return experiment_reports_pb2.PublishReportResponse(
+            report=published_message(publication.report), replayed=publication.replayed
+        )
+
+    @rpc
+    async def GetReport(  # noqa: N802
+        self, request: experiment_reports_pb2.GetReportRequest, _context: Context
+    ) -> experiment_reports_pb2.GetReportResponse:
+        """Read one report."""
+        report = await asyncio.to_thread(experiment_report, self._database, request.name, request.number or None)
+        return experiment_reports_pb2.GetReportResponse(report=published_message(report))
+
+    @rpc
+    async def ListReports(  # noqa: N802
+        self, request: experiment_reports_pb2.ListReportsRequest, _context: Context
+    ) -> experiment_reports_pb2.ListReportsResponse:
+        """Read reports, newest first."""
+        reports = await asyncio.to_thread(
+            list_reports, self._database, _limit(request), request.name or None, latest_only=request.latest_only
+        )
+        return experiment_reports_pb2.ListReportsResponse(reports=map(published_message, reports))
+
     async def _published(self) -> set[str]:
         return set(await asyncio.to_thread(self._generations.published))
 
@@ -149,3 +182,16 @@ def _change(
     | experiments_pb2.StopExperimentRequest,
 ) -> Change:
     return Change(request.author, request.reason, datetime.now(UTC))
+
+
+def _limit(
+    request: experiments_pb2.ListExperimentRevisionsRequest | experiment_reports_pb2.ListReportsRequest,
+) -> int:
+    limit = request.limit if request.HasField("limit") else _DEFAULT_HISTORY
+    if not 1 <= limit <= _MAX_HISTORY:
+        raise InvalidArgument(
+            Reason.PAGE_SIZE_OUT_OF_RANGE,
+            f"limit is {limit}; it must be between 1 and {_MAX_HISTORY}",
+            field="limit",
+        )
+    return limit

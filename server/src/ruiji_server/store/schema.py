@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The Alembic revision that makes these tables."""
 
 _NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"}
@@ -158,5 +158,19 @@ experiment_revisions = Table(
     Column("changed_at_us", BigInteger, nullable=False),
     Column("restored", BigInteger, comment="the revision whose content was put back"),
     Index("ix_experiment_revisions_experiment", "experiment", "number"),
+    sqlite_autoincrement=True,
+)
+
+experiment_reports = Table(
+    "experiment_reports",
+    metadata,
+    Column("number", _Numbered, primary_key=True, autoincrement=True),
+    Column("experiment", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False, comment="the publisher's, so that a repeated call adds nothing"),
+    Column("content", Text, nullable=False, comment="ruiji.v1.ExperimentReport as JSON"),
+    Column("author", Text, nullable=False),
+    Column("published_at_us", BigInteger, nullable=False),
+    Index("ix_experiment_reports_experiment", "experiment", "number"),
+    Index("ix_experiment_reports_request", "experiment", "request_id", unique=True),
     sqlite_autoincrement=True,
 )
