@@ -44,7 +44,9 @@ def artefacts(
     made = {}
     for precision in Precision:
         folder = tmp_path_factory.mktemp("export") / precision
-        made[precision] = (folder, export_encoder(folder, tower, projection, pictures, settings(precision)))
+        asked = settings(precision, gated_on="80 drawings", calibrated_on="as many drawings")
+        manifest = export_encoder(folder, tower, projection, pictures, asked, calibration=pictures)
+        made[precision] = (folder, manifest)
     return made
 
 
@@ -79,6 +81,21 @@ def test_parity_was_measured_at_four_batch_sizes_on_different_pictures(artefact:
     assert parity.batch_sizes == (1, 2, 7, 64)
     assert parity.pictures == 74
     assert parity.limit <= parity.min_cosine <= 1
+
+
+def test_manifest_says_what_it_was_gated_and_calibrated_on(artefact: Artefact) -> None:
+    _, manifest = artefact
+    assert manifest.parity.measured_on == "80 drawings"
+    calibrated = manifest.precision is Precision.INT8_STATIC
+    assert manifest.calibrated_on == ("as many drawings" if calibrated else "")
+
+
+def test_static_scales_are_not_taken_from_the_gates_own_pictures_by_default(
+    tmp_path: Path, tower: SiglipVisionModel, projection: Projection, pictures: NDArray[np.uint8]
+) -> None:
+    with pytest.raises(ExportError, match="from real pictures other than the gate's"):
+        export_encoder(tmp_path / "out", tower, projection, pictures, settings(Precision.INT8_STATIC))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_any_batch_size_answers_unit_vectors(artefact: Artefact, pictures: NDArray[np.uint8]) -> None:
@@ -139,7 +156,8 @@ def test_same_inputs_give_the_same_bytes(
     artefact: Artefact, tmp_path: Path, tower: SiglipVisionModel, projection: Projection, pictures: NDArray[np.uint8]
 ) -> None:
     _, first = artefact
-    again = export_encoder(tmp_path / "again", tower, projection, pictures, settings(first.precision))
+    asked = settings(first.precision, gated_on="80 drawings", calibrated_on="as many drawings")
+    again = export_encoder(tmp_path / "again", tower, projection, pictures, asked, calibration=pictures)
     assert again == first
 
 

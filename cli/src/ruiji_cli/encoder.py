@@ -11,14 +11,20 @@ from rich.table import Table
 from ruiji_cli.console import OUT, bar, progress_bar
 from ruiji_cli.encoder_finetune import finetune, training_task
 from ruiji_cli.encoder_pairs import pairs
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_pictures import (
+    DEFAULT_WORK,
+    GATE_PICTURES,
+    Checkpoint,
+    Pictures,
+    Threads,
+    WorkFolder,
+    open_gate_pictures,
+)
 from ruiji_cli.encoder_project import merge_parts, project
 from ruiji_cli.encoder_tensorrt import tensorrt
 from ruiji_cli.encoder_text import export_text
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from ruiji_encoding.manifest import EncoderManifest, Precision
 
 app = typer.Typer(
@@ -40,14 +46,12 @@ app.command("merge-parts")(merge_parts)
 app.command("export-text")(export_text)
 app.command("tensorrt")(tensorrt)
 
-_PARITY_PICTURES = 128
-
 
 @app.command()
 def export(
     checkpoint: Checkpoint,
     projection: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Made by `ruiji encoder project`.")],
-    catalogue: Pictures,
+    pictures: Pictures,
     out: Annotated[Path, typer.Option(help="Folder for model.onnx and encoder.json.")],
     name: Annotated[str, typer.Option(help="For people; the encoder id follows from the contents.")] = "siglip",
     precision: Annotated[str, typer.Option(help="fp32, fp16, bf16, int8 or int8-static.")] = "fp32",
@@ -63,19 +67,25 @@ def export(
     from ruiji_encoder.checkpoints import load_vision_tower
     from ruiji_encoder.export import ExportSettings, export_encoder
     from ruiji_encoder.projection import load_projection
-    from ruiji_encoding.manifest import Precision
 
     torch.set_num_threads(threads)
-    data = open_pictures(catalogue, work, threads)
-    gate, scales = _rows_apart(len(data), _PARITY_PICTURES, calibration)
-    settings = ExportSettings(name=name, checkpoint=checkpoint, precision=_precision(precision), replace=replace)
+    asked = _precision(precision)
+    chosen = open_gate_pictures(pictures, work, threads, gate=GATE_PICTURES, calibration=calibration)
+    settings = ExportSettings(
+        name=name,
+        checkpoint=checkpoint,
+        precision=asked,
+        gated_on=chosen.gate.described,
+        calibrated_on=chosen.calibration.described,
+        replace=replace,
+    )
     manifest = export_encoder(
         out,
         load_vision_tower(checkpoint),
         load_projection(projection),
-        data.pictures(gate),
+        chosen.gate.pixels,
         settings,
-        calibration=data.pictures(scales) if settings.precision is Precision.INT8_STATIC else None,
+        calibration=chosen.calibration.pixels,
     )
     _show(manifest)
 
@@ -138,17 +148,6 @@ def make_demo(
     _show(manifest)
 
 
-def _rows_apart(pictures: int, first: int, second: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Spread two sets of rows evenly, without a row in common where there are enough."""
-    import numpy as np
-
-    gate = np.linspace(0, pictures - 1, num=min(pictures, first), dtype=np.int64)
-    others = np.setdiff1d(np.arange(pictures), gate)
-    if len(others) == 0:
-        return gate, gate
-    return gate, others[np.linspace(0, len(others) - 1, num=min(len(others), second), dtype=np.int64)]
-
-
 def _precision(name: str) -> Precision:
     from ruiji_encoding.manifest import Precision
 
@@ -171,4 +170,8 @@ def _show(manifest: EncoderManifest) -> None:
     table.add_row(
         "parity", f"cosine at least {manifest.parity.min_cosine:.6f} over {manifest.parity.pictures} pictures"
     )
+    if manifest.parity.measured_on:
+        table.add_row("gate's pictures", manifest.parity.measured_on)
+    if manifest.calibrated_on:
+        table.add_row("calibrated on", manifest.calibrated_on)
     OUT.print(table)

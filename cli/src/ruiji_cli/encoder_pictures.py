@@ -11,6 +11,7 @@ from ruiji_cli.console import bar
 
 if TYPE_CHECKING:
     from ruiji_encoder.catalogue import CaptionedPictures
+    from ruiji_encoder.gate_pictures import GatePictures
     from ruiji_encoder.pairs.splitting import Side
     from ruiji_encoder.training.batches import TrainingData
 
@@ -33,6 +34,9 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU cores to use.")]
 
 DEFAULT_WORK = Path("build/encoder")
 
+GATE_PICTURES = 128
+"""That stand before a gate, at most."""
+
 
 def open_pictures(folder: Path, work: Path, threads: int, *, side: Side | None = None) -> CaptionedPictures:
     """Open a prepared set, or decode a catalogue into the work folder.
@@ -50,6 +54,38 @@ def open_pictures(folder: Path, work: Path, threads: int, *, side: Side | None =
         return PreparedPairs(folder, side, threads=threads)
     with bar("Decode", None) as advance:
         return FolderCatalogue(folder, cache=work / "pictures", threads=threads, progress=advance)
+
+
+def open_gate_pictures(folder: Path, work: Path, threads: int, *, gate: int, calibration: int) -> GatePictures:
+    """Open what an export is judged and calibrated with: never the same pictures, and none of a test side.
+
+    Args:
+        folder: of a prepared set or a catalogue.
+        work: for a catalogue's decoded pictures.
+        threads: decoders.
+        gate: pictures for the gate, at most.
+        calibration: pictures for calibration, at most.
+    """
+    from ruiji_encoder.gate_pictures import choose_gate_pictures
+    from ruiji_encoder.pairs.prepared import is_prepared, read_prepared_manifest
+    from ruiji_encoder.pairs.splitting import Side
+
+    has_sides = is_prepared(folder)
+    training = open_pictures(folder, work, threads, side=Side.TRAIN)
+    validation = None
+    if has_sides and read_prepared_manifest(folder).sides.get(Side.VALIDATION):
+        validation = open_pictures(folder, work, threads, side=Side.VALIDATION)
+    return choose_gate_pictures(
+        folder.name, training, validation, gate=gate, calibration=calibration, has_sides=has_sides
+    )
+
+
+def described(folder: Path) -> str:
+    """Name the pictures that `open_pictures` gives for training, for people."""
+    from ruiji_encoder.pairs.prepared import is_prepared
+    from ruiji_encoder.pairs.splitting import Side
+
+    return f"{folder.name}, {Side.TRAIN} side" if is_prepared(folder) else folder.name
 
 
 def behind_trunk(tower: object, pictures: CaptionedPictures, work: Path, threads: int) -> TrainingData:

@@ -15,6 +15,7 @@ from ruiji_cli.encoder_pictures import (
     Threads,
     WorkFolder,
     behind_trunk,
+    described,
     open_pictures,
 )
 
@@ -51,12 +52,17 @@ def project(
     with bar("Embed", len(data)) as advance:
         moments = gather_moments(tower, batches_of(data, _EMBED_AT_ONCE), progress=advance)
     if part:
-        save_part(out, ProjectionPart(moments, weights_sha256(tower), pictures.name))
+        save_part(out, ProjectionPart(moments, weights_sha256(tower), described(pictures)))
         OUT.print(f"{out}: the moments of {moments.count:,} pictures")
         return
-    projection = fit_projection(moments, fitted_on=f"{len(data)} pictures of {pictures.name}", dimensions=dimensions)
+    fitted_on = f"{len(data)} pictures of {described(pictures)}"
+    projection = fit_projection(moments, fitted_on=fitted_on, dimensions=dimensions)
     save_projection(out, projection)
-    OUT.print(f"{out}: {dimensions} dimensions keep {projection.explained_variance:.1%} of the variance")
+    kept = f"{projection.explained_variance:.1%}"
+    OUT.print(
+        f"{out}: fitted on {fitted_on}; {dimensions} dimensions keep {kept} of the variance",
+        soft_wrap=True,
+    )
 
 
 def merge_parts(

@@ -9,10 +9,8 @@ import typer
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, GATE_PICTURES, Pictures, Threads, WorkFolder, open_gate_pictures
 from ruiji_cli.failures import UsageProblem
-
-_GATE_PICTURES = 128
 
 
 def tensorrt(
@@ -38,7 +36,6 @@ def tensorrt(
     Needs `tensorrt` and a GPU of the kind that will serve: run it in NVIDIA's container. Softmax, norms, pixels,
     projection and unit length stay in fp32 whatever the precision. An engine that misses the gate is not written.
     """
-    import numpy as np
     import onnx
     from ruiji_encoder.tensorrt.building import build_gated_engine
     from ruiji_encoder.tensorrt.engine import EngineSettings
@@ -57,14 +54,14 @@ def tensorrt(
                 table.add_row(computes_in, kind, str(number))
         OUT.print(table)
         return
-    data = open_pictures(pictures, work, threads)
-    rows = np.linspace(0, len(data) - 1, num=min(len(data), _GATE_PICTURES), dtype=np.int64)
+    chosen = open_gate_pictures(pictures, work, threads, gate=GATE_PICTURES, calibration=0).gate
     ERR.print("building the engine; minutes without a timing cache ...")
     manifest, plan = build_gated_engine(
         encoder,
         Precision(precision),
-        data.pictures(rows),
+        chosen.pixels,
         EngineSettings(usual_batch=usual_batch, largest_batch=largest_batch),
+        gated_on=chosen.described,
         timing_cache=timing_cache,
     )
     repository = write_engine(manifest, plan, out, ModelSettings(max_batch_size=largest_batch))

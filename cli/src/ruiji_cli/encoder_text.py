@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ruiji_cli.console import OUT
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, open_pictures
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, Checkpoint, Pictures, Threads, WorkFolder, described, open_pictures
 
 _MOST_TITLES = 20_000
 
@@ -44,7 +44,7 @@ def export_text(
         load_projection(projection),
         encoder,
         titles,
-        TextExportSettings(checkpoint, f"{len(titles)} titles of {pictures.name}", replace=replace),
+        TextExportSettings(checkpoint, f"{len(titles)} titles of {described(pictures)}", replace=replace),
     )
     OUT.print(
         f"{out}: titles for {manifest.encoder_id}, {manifest.dimensions} dimensions, cosine to PyTorch at least "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import tempfile
 from dataclasses import dataclass
@@ -53,6 +54,10 @@ class ExportSettings:
     """The gate for neighbours; by default that of the precision in `gates.MIN_OVERLAP`."""
     parity_batch_sizes: tuple[int, ...] = BATCH_SIZES
     """Batch sizes of the parity gate."""
+    gated_on: str = ""
+    """What the gate's pictures are, for people."""
+    calibrated_on: str = ""
+    """What the pictures of the calibration are, for people."""
     replace: bool = False
     """Whether an encoder that is already in the folder may be replaced."""
 
@@ -76,10 +81,11 @@ def export_encoder(
         projection: fitted on this tower's features.
         pictures: real ones for the parity gate, shape (n, 256, 256, 3), uint8; as many as the largest batch.
         settings: see there.
-        calibration: real pictures for the scales of int8-static, better not those of the gate; by default those.
+        calibration: real pictures for the scales of int8-static, which needs them; others than the gate's, see
+            `gate_pictures`.
 
     Raises:
-        ExportError: the folder holds an encoder already, or the graph cannot be written.
+        ExportError: the folder holds an encoder already, the graph cannot be written, or calibration is missing.
         ParityError: the graph misses its gate; nothing is left behind.
         ProjectionError: the projection belongs to another tower.
     """
@@ -91,7 +97,7 @@ def export_encoder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
         aside = Path(name)
-        parity = _write_model(aside, module, pictures, pictures if calibration is None else calibration, settings)
+        parity = _write_model(aside, module, pictures, calibration, settings)
         manifest = _manifest(aside / MODEL_FILE, module, projection, parity, settings)
         write_manifest(aside, manifest)
         _publish(aside, folder)
@@ -102,7 +108,7 @@ def _write_model(
     folder: Path,
     module: PixelsToUnitVector,
     pictures: NDArray[np.uint8],
-    calibration: NDArray[np.uint8],
+    calibration: NDArray[np.uint8] | None,
     settings: ExportSettings,
 ) -> Parity:
     model = folder / MODEL_FILE
@@ -116,7 +122,7 @@ def _write_model(
     limit = MIN_COSINE[settings.precision] if settings.min_cosine is None else settings.min_cosine
     parity = measure_parity(module, exported, pictures, min_cosine=limit, batch_sizes=settings.parity_batch_sizes)
     refuse_other_neighbours(module, exported, pictures, settings.precision, settings.min_overlap)
-    return parity
+    return dataclasses.replace(parity, measured_on=settings.gated_on)
 
 
 def refuse_other_neighbours(
@@ -175,6 +181,7 @@ def _manifest(
         fitted_on=projection.fitted_on,
         model_sha256=model_sha256,
         parity=parity,
+        calibrated_on=settings.calibrated_on if settings.precision is Precision.INT8_STATIC else "",
     )
 
 

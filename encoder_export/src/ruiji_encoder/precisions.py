@@ -43,17 +43,19 @@ _IN_FP32 = 8
 EfficientNet-Lite0 rose from 0.93 to 0.997."""
 
 
-def write_precision(source: Path, target: Path, precision: Precision, calibration: NDArray[np.uint8]) -> None:
+def write_precision(
+    source: Path, target: Path, precision: Precision, calibration: NDArray[np.uint8] | None = None
+) -> None:
     """Write an fp32 export again in another precision, and check the file.
 
     Args:
         source: as `onnx_files.write_onnx` writes it.
         target: the file to write.
         precision: not fp32.
-        calibration: real pictures, shape (n, 256, 256, 3), uint8; only int8-static looks at them.
+        calibration: real pictures, shape (n, 256, 256, 3), uint8; only int8-static looks at them, and needs them.
 
     Raises:
-        ExportError: the graph is not as expected, or the file does not check.
+        ExportError: the graph is not as expected, the file does not check, or there is nothing to calibrate on.
     """
     if precision is Precision.FP16:
         _write_fp16(source, target)
@@ -161,9 +163,12 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has 
         return next(self._batches, None)
 
 
-def _write_static_int8(source: Path, target: Path, calibration: NDArray[np.uint8]) -> None:
-    if len(calibration) == 0:
-        raise ExportError("int8-static is calibrated on real pictures and none were given")
+def _write_static_int8(source: Path, target: Path, calibration: NDArray[np.uint8] | None) -> None:
+    if calibration is None or len(calibration) == 0:
+        raise ExportError(
+            "int8-static takes its scales from real pictures other than the gate's, and there are none: give a set "
+            "with more pictures"
+        )
     model = onnx.shape_inference.infer_shapes(onnx.load(source))
     # What this mark asks for has just been done; without it the quantiser logs a warning on the root logger.
     add_pre_process_metadata(model)

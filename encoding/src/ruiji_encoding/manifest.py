@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class Parity:
     """Lowest cosine between the two embeddings of one picture."""
     limit: float
     """The export would have failed below this cosine."""
+    measured_on: str = ""
+    """What the pictures were, for people; empty in artefacts from before it was noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class EncoderManifest:
     model_sha256: str
     """Over the bytes of `model.onnx`."""
     parity: Parity
+    calibrated_on: str = ""
+    """What the scales of int8-static were taken from, for people; empty where there is nothing to calibrate."""
 
     def __post_init__(self) -> None:
         expected = encoder_id_of(
@@ -147,12 +151,15 @@ def _parse(raw: Any, path: Path) -> EncoderManifest:  # noqa: ANN401  (JSON can 
     if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
         found = raw.get("format_version") if isinstance(raw, dict) else None
         raise EncoderError(f"{path} has format version {found}; this release reads {FORMAT_VERSION}")
-    names = {field.name for field in fields(EncoderManifest)}
-    if set(raw) != names | {"format_version"}:
-        raise EncoderError(f"{path} has missing or unknown keys: {sorted(set(raw) ^ (names | {'format_version'}))}")
+    known = {field.name for field in fields(EncoderManifest)} | {"format_version"}
+    required = {field.name for field in fields(EncoderManifest) if field.default is MISSING} | {"format_version"}
+    if not required <= set(raw) <= known:
+        wrong = sorted((required - set(raw)) | (set(raw) - known))
+        raise EncoderError(f"{path} has missing or unknown keys: {wrong}")
     try:
         parity = Parity(**{**raw["parity"], "batch_sizes": tuple(raw["parity"]["batch_sizes"])})
         precision = Precision(raw["precision"])
     except (KeyError, TypeError, ValueError) as error:
         raise EncoderError(f"{path} is damaged ({error}): export the encoder again") from error
-    return EncoderManifest(**{**{name: raw[name] for name in names}, "parity": parity, "precision": precision})
+    values = {name: value for name, value in raw.items() if name != "format_version"}
+    return EncoderManifest(**{**values, "parity": parity, "precision": precision})

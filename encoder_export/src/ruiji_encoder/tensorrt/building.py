@@ -31,6 +31,7 @@ def build_gated_engine(
     pictures: NDArray[np.uint8],
     settings: EngineSettings,
     *,
+    gated_on: str = "",
     timing_cache: Path | None = None,
 ) -> tuple[EncoderManifest, bytes]:
     """Plan precisions, build, and compare the engine's own answers with the fp32 graph's.
@@ -40,6 +41,7 @@ def build_gated_engine(
         precision: of the tower: fp32, fp16 or bf16.
         pictures: real ones for the gate, as many as the largest batch.
         settings: of the build.
+        gated_on: what the pictures are, for people.
         timing_cache: see `build_engine`.
 
     Returns:
@@ -63,6 +65,7 @@ def build_gated_engine(
     sizes = tuple(size for size in BATCH_SIZES if settings.smallest_batch <= size <= settings.largest_batch)
     parity = measure_parity(reference, engine, pictures, min_cosine=MIN_COSINE[precision], batch_sizes=sizes)
     refuse_other_neighbours(reference, engine, pictures, precision)
+    parity = dataclasses.replace(parity, measured_on=gated_on)
     return engine_manifest(manifest, precision, plan, parity), plan
 
 
