@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from ruiji_demo.encoder import demo_encoder_folder
 from ruiji_encoding.manifest import read_manifest
+from ruiji_experiments.definition.model import Experiment, Settings, Variant
 from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import open_database
+from ruiji_server.store.experiment_changes import Change, put_experiment
 from ruiji_server.store.schema import SCHEMA_REVISION
 from sqlalchemy import text
 
@@ -79,6 +82,17 @@ def test_an_encoder_is_not_promoted_before_it_has_a_generation(ruiji, explained,
 @pytest.mark.parametrize("command", ["promote", "retire", "status"])
 def test_an_encoder_that_was_never_registered_is_refused(explained, data, command):
     assert "encoder enc-nobody is not registered" in explained("encoder", command, "enc-nobody", "--data", data)
+
+
+def test_an_encoder_that_an_experiment_needs_is_not_retired(ruiji, explained, data, new):
+    ruiji("encoder", "register", demo_encoder_folder(), "--data", data)
+    database = open_database(str(data / "store.sqlite"))
+    now = datetime.now(UTC)
+    variants = (Variant("control", 5_000), Variant("other", 5_000, Settings(encoder_id=new)))
+    wanted = Experiment("which-one", variants, now)
+    put_experiment(database, "which-one", lambda _before: wanted, Change("ada", "to see", now), {new})
+    database.close()
+    assert "experiments that have not ended: which-one" in explained("encoder", "retire", new, "--data", data)
 
 
 def test_the_index_is_built_for_every_encoder_in_use(ruiji, data, new):

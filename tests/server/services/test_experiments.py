@@ -40,6 +40,8 @@ from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.encoders import register_encoder
 from ruiji_server.store.rollout import retire
+from ruiji_server.store.schema import encoders
+from sqlalchemy import update
 
 from tests.support.catalogues import (
     DIMENSIONS,
@@ -282,7 +284,9 @@ async def test_an_item_that_one_of_the_encoders_lacks_is_in_no_variant_of_the_ex
 async def test_an_encoder_that_stops_serving_ends_its_experiment_and_fails_nothing(client, store, asked):
     await client.put_experiment(of_encoders(), **WHO)
     assert set(await labels(client, asked, "user-1")) == {"encoders"}
-    retire(store.database, OTHER)
+    with store.database.write() as connection:
+        # As earlier releases did, which did not look for experiments.
+        connection.execute(update(encoders).where(encoders.c.encoder_id == OTHER).values(state="retired"))
 
     async def is_gone() -> bool:
         return [one.encoder_id for one in (await client.info()).serving_encoders] == [ENCODER_ID]
@@ -345,6 +349,7 @@ async def test_a_variant_that_is_not_there_cannot_be_forced(client, asked, varia
 @own_catalogue
 async def test_forcing_a_variant_whose_encoder_does_not_serve_says_so(client, store, asked):
     await client.put_experiment(of_encoders(), **WHO)
+    await client.stop_experiment("encoders", **WHO)
     retire(store.database, OTHER)
 
     async def is_refused() -> bool:
@@ -413,7 +418,7 @@ async def test_a_server_goes_on_when_a_later_release_puts_what_it_cannot_read(cl
     with store.database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO experiment_revisions (experiment, content, action, author, reason, changed_at_us)"
-            """ VALUES ('new', '{"format": 2}', 'put', 'ada', 'later', 0)"""
+            """ VALUES ('new', '{"format": 99}', 'put', 'ada', 'later', 0)"""
         )
 
     async def has_looked() -> bool:

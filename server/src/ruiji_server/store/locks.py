@@ -3,7 +3,7 @@
 SQLite needs none of them: its writers take turns from BEGIN IMMEDIATE on. On PostgreSQL writers work side by side and
 every transaction takes what it needs in this order, so that no two can wait for each other:
 
-    request id  ->  rows of items, by id  ->  other rows, by encoder and id  ->  feed
+    request id  ->  experiments  ->  rows of items, by id  ->  other rows, by encoder and id  ->  feed
 """
 
 from __future__ import annotations

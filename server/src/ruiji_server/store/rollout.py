@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from ruiji_experiments.definition.model import Experiment
 from sqlalchemy import Connection, update
 
+from ruiji_server.domain.errors import NotReady, Reason
 from ruiji_server.store.embedded_items import UnknownEncoder
 from ruiji_server.store.encoder_history import Change, note_change
 from ruiji_server.store.encoders import EncoderState, EncoderStateError, RegisteredEncoder, encoder_in, lock_encoders
 from ruiji_server.store.engine import Database
-from ruiji_server.store.locks import own_items
+from ruiji_server.store.experiments import experiments_in
+from ruiji_server.store.locks import own_experiments, own_items
 from ruiji_server.store.schema import encoders
 
 
@@ -125,8 +129,11 @@ def retire(database: Database, encoder_id: str) -> None:
     Raises:
         UnknownEncoder: it was never registered.
         EncoderStateError: it is the promoted one.
+        NotReady: a variant of an experiment that has not ended names it; nobody would take part any more.
     """
     with database.write() as connection:
+        # Who puts an experiment has committed by now, or waits and will find the encoder retired.
+        own_experiments(connection)
         # Who stores an embedding or gives a task has committed by now, or waits and will find it retired.
         own_items(connection)
         known = lock_encoders(connection)
@@ -136,7 +143,7 @@ def retire(database: Database, encoder_id: str) -> None:
             case EncoderState.PROMOTED:
                 raise EncoderStateError(f"encoder {encoder_id} is the promoted one; promote another first")
             case EncoderState.ACTIVE:
-                pass
+                _check_in_no_experiment(connection, encoder_id)
         _set(
             connection,
             encoder_id,
@@ -147,6 +154,26 @@ def retire(database: Database, encoder_id: str) -> None:
         )
         connection.execute(update(encoders).where(encoders.c.promoted_over == encoder_id).values(promoted_over=None))
         note_change(connection, encoder_id, Change.RETIRED)
+
+
+def _check_in_no_experiment(connection: Connection, encoder_id: str) -> None:
+    now = datetime.now(UTC)
+    users = [
+        name
+        for name, revision in experiments_in(connection).items()
+        if encoder_id in revision.placed.experiment.encoder_ids and not _is_over(revision.placed.experiment, now)
+    ]
+    if users:
+        raise NotReady(
+            Reason.ENCODER_IN_EXPERIMENT,
+            f"encoder {encoder_id} is named by variants of experiments that have not ended: {', '.join(users)}; "
+            f"`ruiji experiment stop {users[0]} -m WHY` ends one",
+        )
+
+
+def _is_over(experiment: Experiment, now: datetime) -> bool:
+    # One that was stopped before its start never runs.
+    return experiment.end is not None and (experiment.end <= now or experiment.end == experiment.start)
 
 
 def _hand_over(connection: Connection, before: str, after: str) -> None:
