@@ -1,6 +1,8 @@
 """Building and running TensorRT engines, where `tensorrt` imports and a GPU is there.
 
-The API is that of TensorRT 10: https://docs.nvidia.com/deeplearning/tensorrt/latest/
+The API is what TensorRT 10 and 11 share: https://docs.nvidia.com/deeplearning/tensorrt/latest/. So does TensorRT for
+RTX, another product of the same parser and builder, which needs no GPU to build and whose engines Triton does not load:
+`build_plan` is tested with it.
 """
 
 from __future__ import annotations
@@ -56,30 +58,56 @@ def load_tensorrt() -> Any:  # noqa: ANN401  (a module without types, and not th
             "(nvcr.io/nvidia/tritonserver or tensorrt), with the release that will serve the engine"
         ) from error
     if not torch.cuda.is_available():
-        raise ExportError("TensorRT builds for the GPU that it runs on, and torch sees none here")
+        kind = "which is a build of torch for CPUs" if torch.version.cuda is None else "which is a build for GPUs"
+        raise ExportError(
+            f"TensorRT builds for the GPU that it runs on, and torch {torch.__version__}, {kind}, sees none here: run "
+            "this on a machine of the kind that will serve, with a torch for its GPU"
+        )
     return tensorrt
 
 
 def build_engine(model: bytes, settings: EngineSettings, timing_cache: Path | None) -> bytes:
-    """Build a strongly typed engine.
+    """Build a strongly typed engine for the GPU of this machine; arguments and errors as for `build_plan`."""
+    return build_plan(load_tensorrt(), model, settings, timing_cache)
+
+
+def parse_network(trt: Any, builder: Any, logger: Any, model: bytes) -> Any:  # noqa: ANN401  (a module without types)
+    """Turn an ONNX file into a strongly typed `INetworkDefinition`.
 
     Args:
+        trt: the library.
+        builder: a `trt.Builder`; must outlive the network.
+        logger: a `trt.Logger`.
+        model: see `build_plan`.
+
+    Raises:
+        ExportError: the library knows a node otherwise or not at all.
+    """
+    # Ignored from TensorRT 11 on, where there are no other networks.
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse(model):
+        errors = [str(parser.get_error(number)) for number in range(parser.num_errors)]
+        raise ExportError(f"TensorRT {trt.__version__} cannot parse the graph: {errors[0] if errors else 'no reason'}")
+    return network
+
+
+def build_plan(trt: Any, model: bytes, settings: EngineSettings, timing_cache: Path | None) -> bytes:  # noqa: ANN401  (as above)
+    """Parse, describe the batches, and build.
+
+    Args:
+        trt: the library.
         model: an ONNX file as `with_planned_types` makes it.
         settings: see there.
         timing_cache: file with the measured times of kernels, which makes a second build fast and equal to the first;
             read if there, and written. None keeps nothing.
 
     Raises:
-        ExportError: TensorRT cannot be had, cannot parse the graph or cannot build it; its own messages are in the log.
+        ExportError: TensorRT cannot parse the graph or cannot build it; its own messages are on standard error.
     """
-    trt = load_tensorrt()
     logger = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse(model):
-        errors = [str(parser.get_error(number)) for number in range(parser.num_errors)]
-        raise ExportError(f"TensorRT {trt.__version__} cannot parse the graph: {errors[0] if errors else 'no reason'}")
+    network = parse_network(trt, builder, logger, model)
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_bytes)
     profile = builder.create_optimization_profile()
@@ -89,14 +117,16 @@ def build_engine(model: bytes, settings: EngineSettings, timing_cache: Path | No
     ]
     profile.set_shape(INPUT_NAME, *shapes)
     config.add_optimization_profile(profile)
-    known = timing_cache.read_bytes() if timing_cache is not None and timing_cache.exists() else b""
-    cache = config.create_timing_cache(known)
-    # A cache of another GPU or release is refused rather than trusted.
-    if not config.set_timing_cache(cache, ignore_mismatch=False):
-        raise ExportError(f"{timing_cache} was made by another TensorRT or on another GPU: delete it")
+    if timing_cache is not None:
+        cache = config.create_timing_cache(timing_cache.read_bytes() if timing_cache.exists() else b"")
+        # A cache of another GPU or release is refused rather than trusted.
+        if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+            raise ExportError(
+                f"{timing_cache} is damaged, or was made by another TensorRT or on another GPU: delete it"
+            )
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise ExportError(f"TensorRT {trt.__version__} could not build the engine; its log above says why")
+        raise ExportError(f"TensorRT {trt.__version__} could not build the engine; its messages above say why")
     if timing_cache is not None:
         timing_cache.write_bytes(bytes(config.get_timing_cache().serialize()))
     return bytes(plan)

@@ -37,11 +37,13 @@ ALWAYS_FP32 = frozenset(
         "ReduceL2",
         "ReduceMean",
         "ReduceSum",
+        "Shape",
         "Softmax",
         "Sqrt",
     }
 )
-"""Kinds of nodes that sum, square, divide or exponentiate."""
+"""Kinds of nodes that sum, square, divide or exponentiate; and Shape, which asks the pixels for their batch alone and
+would have all of them cast."""
 
 _NOT_IN_BF16 = frozenset({"Conv"})
 """ONNX has no such node in bfloat16 before opset 22. A vision transformer has one, which cuts the patches; a
