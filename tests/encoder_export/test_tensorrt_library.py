@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def trt() -> Any:  # noqa: ANN401  (a module without types)
+def trt() -> Any:
     rtx = importlib.util.find_spec("tensorrt_rtx") is not None
     return importlib.import_module("tensorrt_rtx" if rtx else "tensorrt")
 
@@ -58,10 +58,10 @@ def graph(
 
 
 @pytest.fixture(scope="module")
-def parsed(trt: Any) -> Callable[[onnx.ModelProto], Any]:  # noqa: ANN401  (as above)
+def parsed(trt: Any) -> Callable[[onnx.ModelProto], Any]:
     kept = []
 
-    def parse(model: onnx.ModelProto) -> Any:  # noqa: ANN401  (as above)
+    def parse(model: onnx.ModelProto) -> Any:
         logger = trt.Logger(trt.Logger.ERROR)
         builder = trt.Builder(logger)
         kept.append((logger, builder))
@@ -72,7 +72,7 @@ def parsed(trt: Any) -> Callable[[onnx.ModelProto], Any]:  # noqa: ANN401  (as a
 
 @pytest.mark.parametrize("precision", list(LayerPrecision))
 def test_every_layer_of_the_network_has_the_planned_type(
-    trt: Any,  # noqa: ANN401  (as above)
+    trt: Any,
     parsed: Callable[[onnx.ModelProto], Any],
     graph: onnx.ModelProto,
     precision: LayerPrecision,
@@ -94,7 +94,7 @@ def test_every_layer_of_the_network_has_the_planned_type(
 
 
 def test_the_network_takes_uint8_pictures_in_any_number_and_answers_float32(
-    trt: Any,  # noqa: ANN401  (as above)
+    trt: Any,
     parsed: Callable[[onnx.ModelProto], Any],
     graph: onnx.ModelProto,
 ) -> None:
@@ -106,7 +106,7 @@ def test_the_network_takes_uint8_pictures_in_any_number_and_answers_float32(
 
 @pytest.mark.parametrize("precision", [LayerPrecision.FP16, LayerPrecision.BF16])
 def test_an_engine_is_built(
-    trt: Any,  # noqa: ANN401  (as above)
+    trt: Any,
     graph: onnx.ModelProto,
     precision: LayerPrecision,
 ) -> None:
@@ -118,7 +118,7 @@ def test_an_engine_is_built(
 # The call is the same there; RTX keeps no times and says so.
 @pytest.mark.filterwarnings("ignore:.*TensorRT-RTX:DeprecationWarning")
 def test_a_timing_cache_is_kept_and_taken_again(
-    trt: Any,  # noqa: ANN401  (as above)
+    trt: Any,
     graph: onnx.ModelProto,
     tmp_path: Path,
 ) -> None:
