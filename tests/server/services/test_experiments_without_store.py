@@ -1,0 +1,148 @@
+"""While the store is away experiments go on as they were known, say so, and are caught up with when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import REGISTRY
+from ruiji_client import AsyncRuijiClient, ClientSettings, Experiment, UnavailableError, Variant
+from ruiji_experiments.definition.model import Experiment as ModelExperiment
+from ruiji_experiments.definition.model import Settings
+from ruiji_experiments.definition.model import Variant as ModelVariant
+from ruiji_server.domain.items import ItemState
+from ruiji_server.generations.builder import BuildSettings
+from ruiji_server.generations.directory import GenerationDirectory
+from ruiji_server.services.server import Server, ServerSettings
+from ruiji_server.store.engine import open_database
+from ruiji_server.store.experiment_changes import Change, put_experiment, stop_experiment
+from ruiji_server.store.experiments import newest_revision
+
+from tests.support.catalogues import FilledStore, build, fill_store
+from tests.support.postgresql import PostgresqlServer, run_postgresql
+from tests.support.services import serving
+
+PATIENCE_S = 30.0
+UNITS = [f"user-{number}" for number in range(20)]
+WHO = {"author": "ada", "reason": "to see"}
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A server that tests may stop."""
+    with run_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def catalogue(
+    postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[FilledStore, GenerationDirectory]]:
+    folder = tmp_path_factory.mktemp("catalogue")
+    store = fill_store(folder, 60, url=postgresql.create_database())
+    directory, _ = build(store, folder / "generations", BuildSettings(recall_sample=20))
+    yield store, directory
+    store.database.close()
+
+
+def wide(name: str, **fields: object) -> Experiment:
+    variants = [
+        Variant(name="control", share_bp=5_000),
+        Variant(name="wide", share_bp=5_000, max_price_ratio=math.inf),
+    ]
+    return Experiment(name=name, **{"variants": variants} | fields)  # type: ignore[arg-type]
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.05)
+
+
+async def health_of(server: Server) -> int:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=""))
+        return int(answer.status)
+
+
+def change_elsewhere(url: str) -> None:
+    """Do what another server would: stop one experiment and put another."""
+    database, change = open_database(url), Change("bob", "elsewhere", datetime.now(UTC))
+    stop_experiment(database, "lasting", change)
+    variants = (ModelVariant("control", 5_000), ModelVariant("wide", 5_000, Settings(max_price_ratio=math.inf)))
+    another = ModelExperiment("another", variants, change.at, layer="another")
+    put_experiment(database, "another", lambda _before: another, change, ())
+    database.close()
+
+
+def revision_in_force() -> float | None:
+    return REGISTRY.get_sample_value("ruiji_experiment_revision")
+
+
+async def test_experiments_go_on_while_the_store_is_away_and_are_caught_up_with_afterwards(
+    postgresql, catalogue, tmp_path: Path, caplog
+):
+    caplog.set_level(logging.INFO)
+    store, directory = catalogue
+    asked = next(item.item_id for item in store.items if item.state == ItemState.ON_SALE)
+    settings = ServerSettings("127.0.0.1:0", generation_poll_s=0.05, drain_s=0.0, unit_key=tmp_path / "unit.key")
+    async with (
+        serving(store.database, directory, settings) as server,
+        AsyncRuijiClient(ClientSettings(f"127.0.0.1:{server.port}", retries=None)) as client,
+    ):
+
+        async def variants() -> list[dict[str, str]]:
+            answers = [await client.similar_items(item_id=asked, unit_id=unit_id) for unit_id in UNITS]
+            return [{one.experiment: one.variant for one in answer.variants} for answer in answers]
+
+        now = datetime.now(UTC)
+        await client.put_experiment(wide("lasting", traffic_bp=5_000), **WHO)
+        await client.put_experiment(wide("short", traffic_bp=5_000, end=now + timedelta(seconds=5)), **WHO)
+        both = await variants()
+        assert {name for one in both for name in one} == {"lasting", "short"}
+        assert revision_in_force() == 2
+
+        postgresql.kill()
+
+        async def says_so() -> bool:
+            return "changes of experiments wait" in caplog.text
+
+        async def short_has_ended() -> bool:
+            return not any("short" in one for one in await variants())
+
+        await eventually(says_so)
+        # What was planned happens all the same; nobody moves, no answer fails, and no health check does either.
+        await eventually(short_has_ended)
+        only_lasting = [{name: variant for name, variant in one.items() if name == "lasting"} for one in both]
+        assert await variants() == only_lasting
+        assert revision_in_force() == 2
+        assert await health_of(server) == health_pb2.HealthCheckResponse.SERVING
+        for refused in (
+            client.put_experiment(wide("another", layer="another"), **WHO),
+            client.stop_experiment("lasting", **WHO),
+            client.list_experiments(),
+        ):
+            with pytest.raises(UnavailableError) as caught:
+                await refused
+            assert caught.value.reason == "STORE_UNAVAILABLE"
+        assert await variants() == only_lasting, "what was refused is not in force"
+
+        postgresql.start()
+        await asyncio.to_thread(change_elsewhere, store.url)
+
+        async def has_caught_up() -> bool:
+            return all(set(one) == {"another"} for one in await variants())
+
+        await eventually(has_caught_up)
+        newest = newest_revision(store.database)
+        assert f"experiments up to revision {newest} are in force" in caplog.text
+        assert revision_in_force() == newest > 2
+        assert (await client.stop_experiment("another", **WHO)).changed
