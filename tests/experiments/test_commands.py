@@ -107,6 +107,24 @@ def test_a_definition_without_a_start_leaves_out_nothing(events, tmp_path):
     assert json.loads((out / "results.json").read_text())["settings"]["start"] is None
 
 
+def test_segments_are_those_that_were_asked_for(events, tmp_path):
+    items, definition = tmp_path / "items.csv", tmp_path / "experiment.toml"
+    rows = [f"i-{item:04d},{('Shoes > Boots', 'Bags')[item % 2]},{item}" for item in range(500)]
+    items.write_text("item_id,category_path,price\n" + "\n".join(rows) + "\n")
+    definition.write_text(DEFINITION + '\n[target]\ncategories = [["Shoes", "Boots"], ["Bags"]]\n')
+    command = ("report", "simulated", "--events", events, "--items", items, "--definition", definition)
+    for wanted, dimensions in (
+        ((), {"category", "price band"}),
+        (("--segment", "target"), {"target"}),
+        (("--segment", "target", "--segment", "price"), {"target", "price band"}),
+    ):
+        run(*command, *wanted, "--out", tmp_path / "out", "--resamples", 0)
+        segments = json.loads((tmp_path / "out" / "results.json").read_text())["segments"]
+        assert {row["dimension"] for row in segments} == dimensions
+        labels = {row["label"] for row in segments if row["dimension"] == "target"}
+        assert labels == ({"Shoes > Boots", "Bags"} if "target" in dimensions else set())
+
+
 def test_a_violated_guardrail_can_end_a_script(tmp_path):
     arms = {"control": SimulatedArm(), "slow": SimulatedArm(latency_factor=3.0)}
     write_event_log(tmp_path / "events", SimulatedExperiment(arms=arms, units_per_arm=150, days=2, pre_days=0))
@@ -138,6 +156,10 @@ def test_mistakes_are_explained(explained, events, tmp_path):
     other = tmp_path / "other.toml"
     other.write_text(DEFINITION.replace("simulated", "other"))
     assert "defines the experiment 'other'" in explained(*report, "--definition", other)
+    items = tmp_path / "items.csv"
+    items.write_text("item_id,category_path,price\n")
+    assert "--segment needs --items" in explained(*report, "--segment", "category")
+    assert "--segment target needs --definition" in explained(*report, "--items", items, "--segment", "target")
     assert "has propensities" in explained("replay", "--category-weight", 0.5, "--events", events)
     assert "either --experiment" in explained("size", "--lift", 0.1)
     assert "above -1 and not 0" in explained("size", "--lift", -1.6, "--rate", 0.1, "--events-per-unit", 9)

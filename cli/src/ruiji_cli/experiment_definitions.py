@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from ruiji_cli.authors import Author, author_name
 from ruiji_cli.console import ERR, OUT
-from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
@@ -29,9 +28,6 @@ File = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Which; `ruiji experiment list` shows them.")]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why, for whoever reads the history.")]
-Author = Annotated[
-    str | None, typer.Option("--author", envvar="RUIJI_AUTHOR", help="Who does it.  [default: the user's name]")
-]
 
 
 @app.command()
@@ -52,7 +48,9 @@ def put(
 
     with RuijiClient(target) as client:
         experiment, revision = _defined(client, file, replace=replace)
-        answer = client.put_experiment(experiment, author=_author(author), reason=reason, expected_revision=revision)
+        answer = client.put_experiment(
+            experiment, author=author_name(author), reason=reason, expected_revision=revision
+        )
     if not answer.changed:
         OUT.print(f"experiment {experiment.name} is just so already; nothing was done")
         return
@@ -155,7 +153,7 @@ def rollback(
     with RuijiClient(target) as client:
         current = client.get_experiment(name).status.revision.revision
         answer = client.roll_back_experiment(
-            name, from_revision=current, to_revision=to, author=_author(author), reason=reason
+            name, from_revision=current, to_revision=to, author=author_name(author), reason=reason
         )
     restored = answer.status.revision.restored_revision
     OUT.print(f"experiment {name} is again what it was in revision {restored}")
@@ -168,7 +166,7 @@ def stop(name: Name, reason: Reason, author: Author = None, target: Target = DEF
     from ruiji_client import RuijiClient
 
     with RuijiClient(target) as client:
-        answer = client.stop_experiment(name, author=_author(author), reason=reason)
+        answer = client.stop_experiment(name, author=author_name(author), reason=reason)
     ended = _time(answer.status.revision.experiment.end)
     OUT.print(f"experiment {name} {'ends' if answer.changed else 'ended already'}: {ended} UTC")
 
@@ -185,15 +183,6 @@ def _defined(client: RuijiClient, file: Path, *, replace: bool) -> tuple[Experim
     current = client.get_experiment(wanted.name).status.revision
     # Where the file names no start, it stays what it was.
     return experiment_message(experiment_from_toml(text, current.experiment.start.ToDatetime(UTC))), current.revision
-
-
-def _author(given: str | None) -> str:
-    if given is not None:
-        return given
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise UsageProblem("who are you? give --author, or set RUIJI_AUTHOR") from error
 
 
 def _print_status(status: ExperimentStatus) -> None:

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from ruiji_cli.authors import Author, author_name
 from ruiji_cli.console import ERR, OUT, StageBars
 from ruiji_cli.event_options import EventsRoot, events_root
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_DATA, DEFAULT_TARGET, DataFolder, Target
+from ruiji_cli.report_segments import Segment, segmentations
 
 if TYPE_CHECKING:
     from ruiji_experiments.analysis.results import ExperimentAnalysis
-    from ruiji_experiments.analysis.segments import Segmentation
     from ruiji_experiments.definition.model import Experiment
     from ruiji_experiments.report.verdict import Verdict
 
@@ -74,6 +76,13 @@ def report(
             exists=True, dir_okay=False, help="Item table with item_id (.parquet, .csv, .tsv, .jsonl), for segments."
         ),
     ] = None,
+    segment: Annotated[
+        list[Segment] | None,
+        typer.Option(
+            help="Divide by the looked-at item's category, price, or the category of the experiment's target; with "
+            "--items; may be repeated.  [default: category and price]"
+        ),
+    ] = None,
     category_column: Annotated[str, typer.Option(help="Of the item table; its root divides.")] = "category_path",
     price_column: Annotated[str, typer.Option(help="Of the item table; divides into quartiles.")] = "price",
     correction: Annotated[Literal["holm", "bh"], typer.Option(help="Of p-values over segments.")] = "holm",
@@ -85,6 +94,10 @@ def report(
     rollback_on_guardrail: Annotated[
         bool, typer.Option("--rollback-on-guardrail", help="Stop the experiment on the server if one is violated.")
     ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Send what was found to the server, so that the console shows it.")
+    ] = False,
+    author: Author = None,
     target: Target = DEFAULT_TARGET,
     fail_on_guardrail: Annotated[
         bool, typer.Option("--fail-on-guardrail", help=f"Exit with {_VIOLATED} if a guardrail is violated.")
@@ -94,14 +107,15 @@ def report(
 
     Reads the Parquet tables of `ruiji events`; nothing else is needed. Writes report.md, report.html, results.json and
     verdict.json, in which `rollback` says whether a guardrail is violated; `--rollback-on-guardrail` acts on it. The
-    always-valid intervals may be looked at as often as one likes; the others hold for one look.
-    docs/experiment-analysis.md explains every figure.
+    always-valid intervals may be looked at as often as one likes; the others hold for one look. `--publish` sends the
+    figures to the server, where the console and the API show them. docs/experiment-analysis.md explains every figure.
     """
     from ruiji_experiments.analysis.analysing import analyse
     from ruiji_experiments.analysis.settings import AnalysisSettings, Margins
     from ruiji_experiments.report import write_report
     from ruiji_experiments.report.verdict import verdict_of
 
+    publisher = author_name(author) if publish else None
     now = datetime.now(UTC)
     plan = _definition(definition, experiment, now)
     shares = _shares(share)
@@ -124,8 +138,8 @@ def report(
         correction=correction,
         margins=Margins(latency_p50_margin, latency_p95_margin, short_pages_margin, errors_margin),
     )
-    segmentations = _segmentations(items, category_column, price_column)
-    analysis = analyse(events_root(data, events), settings, segmentations=segmentations, stages=StageBars())
+    parts = segmentations(segment, items, category_column, price_column, plan)
+    analysis = analyse(events_root(data, events), settings, segmentations=parts, stages=StageBars())
     written = write_report(analysis, out)
     _show(analysis)
     OUT.print(f"report: {written.html} and {written.markdown}; verdict: {written.verdict}", soft_wrap=True)
@@ -134,7 +148,10 @@ def report(
         ERR.print(f"[bold red]attention:[/] {reason}", soft_wrap=True)
     if verdict.rollback and rollback_on_guardrail:
         stop_experiment(target, experiment, verdict)
-    if verdict.rollback and fail_on_guardrail:
+    stops_script = verdict.rollback and fail_on_guardrail
+    if publisher is not None:
+        _publish(target, analysis, publisher, goes_on=stops_script)
+    if stops_script:
         raise typer.Exit(_VIOLATED)
 
 
@@ -167,12 +184,20 @@ def _show(analysis: ExperimentAnalysis) -> None:
     OUT.print(table)
 
 
-def _segmentations(items: Path | None, category: str, price: str) -> list[Segmentation]:
-    from ruiji_experiments.analysis.segments import Segmentation
+def _publish(target: str, analysis: ExperimentAnalysis, author: str, *, goes_on: bool) -> None:
+    """Publish a report; if the command has a more important exit code to give, a failure is only said."""
+    from ruiji_client import RuijiClientError
 
-    if items is None:
-        return []
-    return [Segmentation("category", items, category), Segmentation("price band", items, price, bands=4)]
+    from ruiji_cli.report_publishing import publish_report
+
+    try:
+        published = publish_report(target, analysis, author)
+    except (UsageProblem, RuijiClientError) as error:
+        if not goes_on:
+            raise
+        ERR.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        return
+    OUT.print(f"published: report {published.number} of {published.experiment}; `ruiji console` shows it")
 
 
 def _definition(file: Path | None, name: str, now: datetime) -> Experiment | None:

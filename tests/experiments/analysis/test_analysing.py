@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from ruiji_events.errors import PartitionDamaged
@@ -114,6 +115,31 @@ def test_segments_divide_by_the_item_that_was_looked_at(events, tmp_path):
         ("price band", "unknown"),
     ]
     assert all(row.p_corrected >= row.plain.p_value for row in ctr)
+
+
+def test_segments_divide_by_beginnings_of_categories_and_the_first_that_fits_counts(events, tmp_path):
+    table = tmp_path / "items.tsv"
+    kinds = ("Shoes > Men's > Boots", "Shoes >Sandals", "Bags", "Shoestrings")
+    rows = [f"i-{item:04d}\t{kinds[item % 4]}" for item in range(400)]
+    table.write_text("item_id\tcategory_path\n" + "\n".join(rows) + "\n")
+    prefixes = (("Shoes", "Men's"), ("Shoes",), ("Nothing",))
+    found = analyse(events, SETTINGS, segmentations=[Segmentation("target", table, "category_path", prefixes=prefixes)])
+    by_leaf = analyse(events, SETTINGS, segmentations=[Segmentation("leaf", _leaves(table), "category_path")])
+    units = {row.label: row.units for row in found.segments if row.metric == "ctr"}
+    of_leaf = {row.label: row.units for row in by_leaf.segments if row.metric == "ctr"}
+    assert list(units) == ["Shoes", "Shoes > Men's", "other categories", "unknown"]
+    assert units["Shoes > Men's"] == of_leaf["0"]
+    assert units["Shoes"] == of_leaf["1"]
+    assert max(of_leaf["2"], of_leaf["3"]) < units["other categories"] <= of_leaf["2"] + of_leaf["3"]
+    assert units["unknown"] == of_leaf["unknown"]
+
+
+def _leaves(table: Path) -> Path:
+    """Return a table in which each of the four kinds of items is a root."""
+    leaves = table.with_name("leaves.tsv")
+    rows = [f"i-{item:04d}\t{item % 4}" for item in range(400)]
+    leaves.write_text("item_id\tcategory_path\n" + "\n".join(rows) + "\n")
+    return leaves
 
 
 def test_an_item_table_without_the_column_is_explained(events, tmp_path):

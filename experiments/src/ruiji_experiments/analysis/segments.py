@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv", ".jsonl": "read_json"}
 
 _ROOTS = "SELECT item_id, trim(string_split(CAST(value AS VARCHAR), '>')[1]) AS segment FROM items"
+_PREFIXES = """
+SELECT item_id, CASE {cases} WHEN path IS NOT NULL THEN 'other categories' END AS segment
+FROM (SELECT item_id, list_transform(string_split(CAST(value AS VARCHAR), '>'), lambda name: trim(name)) AS path
+      FROM items)
+"""
 _BANDS = """
 SELECT item_id, concat(band, ': ', min(value) OVER same_band, ' to ', max(value) OVER same_band) AS segment
 FROM (SELECT *, ntile({bands}) OVER (ORDER BY value) AS band FROM items WHERE value IS NOT NULL)
@@ -44,6 +49,8 @@ class Segmentation:
     """That divides: text as it stands (of `A > B > C`, the root), numbers by `bands`."""
     bands: int = 0
     """Equal parts of a number, such as 4 for quartiles of the price; 0 for text."""
+    prefixes: tuple[tuple[str, ...], ...] = ()
+    """Beginnings of category paths that divide instead of the root; the first that fits counts."""
 
     def load(self, connection: duckdb.DuckDBPyConnection) -> str:
         """Make a table of `item_id` and `segment`; return its name.
@@ -59,14 +66,26 @@ class Segmentation:
         try:
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE {table} AS WITH items AS "  # noqa: S608  (names are quoted)
-                f"(SELECT DISTINCT ON (item_id) item_id, {column} AS value FROM {reader}('{file}')) "
-                + (_BANDS.format(bands=int(self.bands)) if self.bands else _ROOTS)
+                f"(SELECT DISTINCT ON (item_id) item_id, {column} AS value FROM {reader}('{file}')) " + self._division()
             )
         except duckdb.BinderException as error:
             raise SettingsError(f"{self.items} needs the columns item_id and {self.column}: {error}") from error
         except (duckdb.InvalidInputException, duckdb.IOException) as error:
             raise LogError(f"{self.items} cannot be read: {error}") from error
         return table
+
+    def _division(self) -> str:
+        if self.prefixes:
+            cases = " ".join(
+                f"WHEN path[1:{len(prefix)}] = [{', '.join(map(_text, prefix))}] THEN {_text(' > '.join(prefix))}"
+                for prefix in self.prefixes
+            )
+            return _PREFIXES.format(cases=cases)
+        return _BANDS.format(bands=int(self.bands)) if self.bands else _ROOTS
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:
