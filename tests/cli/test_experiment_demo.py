@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruiji_server.store.engine import open_database
+from ruiji_server.store.experiment_reports import list_reports
 
 pytestmark = pytest.mark.triton
 
@@ -31,3 +33,9 @@ def test_the_experiment_ends_with_a_report_and_the_truth(triton_installed, tmp_p
     assert results["assignment"]["units"].keys() == {"control", "treatment"}
     assert sum(results["assignment"]["units"].values()) == 150
     assert set(results["left_out"].values()) == {0}
+    database = open_database(str(tmp_path / "data" / "store.sqlite"))
+    [published] = list_reports(database, 10)
+    database.close()
+    assert f"published: report {published.number} of {published.experiment}" in done.stdout
+    content = json.loads(published.content)
+    assert {one["variant"]: int(one["units"]) for one in content["variants"]} == results["assignment"]["units"]

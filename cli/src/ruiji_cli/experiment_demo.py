@@ -31,6 +31,8 @@ _FITTED_ON = 1_000
 """Pictures that the projection of raw pixels is fitted on."""
 _AUTHOR = "ruiji experiment demo"
 _STOP_TIMEOUT_S = 30.0
+_HAND_OVER_S = 60.0
+"""For the server to seal the events that it has."""
 _DEFINITION = """\
 # Put by `ruiji experiment demo`.
 name = "{name}"
@@ -59,9 +61,9 @@ def experiment_demo(
     """Run an A/B test with simulated shoppers: raw pixels against the demo encoder, ending with the report.
 
     Everything but the shoppers is real: Triton embeds a rendered catalogue with both encoders, `ruiji serve` answers
-    by the variant of each shopper, and what they see, tap and buy is recorded as events and analysed. In the end the
-    report is compared with the truth, which only a simulation knows. Run it again for another experiment on the same
-    catalogue.
+    by the variant of each shopper, and what they see, tap and buy is recorded as events and analysed. The report is
+    published on the server, for the console, and compared with the truth, which only a simulation knows. Run it again
+    for another experiment on the same catalogue.
     """
     from ruiji_demo.catalogue import render_catalogue
     from ruiji_demo.encoder import demo_encoder_folder
@@ -93,11 +95,21 @@ def experiment_demo(
         people = Shoppers(listings, ShoppingSettings(shoppers=shoppers, seed=seed))
         with _serving(data) as target:
             tallies, truth = asyncio.run(_shop(target, definition, people))
-        _step(5, "Analyse what was recorded")
-        _compact(data / "events")
-        name, report = definition.stem, output / f"{definition.stem}-report"
-        experiment_report.report(name, data=data, definition=definition, pre_days=0.0, out=report)
+            _step(5, "Analyse what was recorded, and publish the report")
+            _compact(data / "events")
+            name, report = definition.stem, output / f"{definition.stem}-report"
+            experiment_report.report(
+                name,
+                data=data,
+                definition=definition,
+                pre_days=0.0,
+                out=report,
+                publish=True,
+                author=_AUTHOR,
+                target=target,
+            )
     OUT.print(_truth_table(tallies, truth))
+    OUT.print(f"to see it: `ruiji serve --data {data}`, and `ruiji console` beside it", soft_wrap=True, markup=False)
 
 
 def _pixel_encoder(folder: Path, pictures: Sequence[Path]) -> Path:
@@ -191,7 +203,10 @@ def _compact(events: Path) -> None:
     from ruiji_events.storage import EventFolder
 
     with bar("Compact", None) as advance:
-        compact(EventFolder(str(events)), events / "journal", progress=advance)
+        journal = events / "journal"
+        done = compact(EventFolder(str(events)), journal, rotation_timeout_s=_HAND_OVER_S, progress=advance)
+    if done.open_segments:
+        raise UsageProblem("the server does not hand over the events that it has; the report would lack them")
 
 
 def _write_unit_key(path: Path, seed: int) -> None:
