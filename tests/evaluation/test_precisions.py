@@ -49,7 +49,8 @@ def other_precision(folder, source, noise, precision=Precision.INT8):
 def test_a_careful_precision_passes_and_a_careless_one_is_refused(shop, pictures, tmp_path):
     source = shop.folder / "encoder"
     others = [other_precision(tmp_path / "good", source, 0.001), other_precision(tmp_path / "bad", source, 1_000.0)]
-    first, good, bad = compare_precisions(source, others, pictures, stages=NoStages())
+    table = compare_precisions(source, others, pictures, measured_on="40 drawings", stages=NoStages())
+    first, good, bad = table.rows
     assert first.min_cosine == pytest.approx(1, abs=1e-6)
     assert (first.overlap, first.passed, good.passed, bad.passed) == (1.0, True, True, False)
     assert bad.min_cosine < MIN_COSINE[Precision.INT8] < good.min_cosine
@@ -59,18 +60,18 @@ def test_a_careful_precision_passes_and_a_careless_one_is_refused(shop, pictures
 def test_other_weights_are_not_another_precision(shop, pictures, tmp_path):
     write_tiny_encoder(tmp_path / "other", seed=1)
     with pytest.raises(EncoderUnavailable, match="other weights or another projection"):
-        compare_precisions(shop.folder / "encoder", [tmp_path / "other"], pictures, stages=NoStages())
+        compare_precisions(shop.folder / "encoder", [tmp_path / "other"], pictures, measured_on="", stages=NoStages())
 
 
 def test_the_reference_is_fp32(shop, pictures, tmp_path):
     rounded = other_precision(tmp_path / "int8", shop.folder / "encoder", 0.001)
     with pytest.raises(EncoderUnavailable, match="is in int8: name the fp32 export first"):
-        compare_precisions(rounded, [shop.folder / "encoder"], pictures, stages=NoStages())
+        compare_precisions(rounded, [shop.folder / "encoder"], pictures, measured_on="", stages=NoStages())
 
 
 def test_neighbours_need_pictures(shop, pictures, tmp_path):
     with pytest.raises(NothingToEvaluate, match="too few"):
-        compare_precisions(shop.folder / "encoder", [], pictures[:10], stages=NoStages())
+        compare_precisions(shop.folder / "encoder", [], pictures[:10], measured_on="", stages=NoStages())
     with pytest.raises(NothingToEvaluate, match="holds no picture"):
         decode_some(tmp_path, 5, progress=lambda _: None)
 

@@ -20,6 +20,7 @@ from ruiji_cli.encoder_pictures import (
     WorkFolder,
     open_gate_pictures,
 )
+from ruiji_cli.encoder_precisions import precisions
 from ruiji_cli.encoder_project import merge_parts, project
 from ruiji_cli.encoder_tensorrt import tensorrt
 from ruiji_cli.encoder_text import export_text
@@ -43,6 +44,7 @@ app.command("pairs")(pairs)
 app.command("finetune")(finetune)
 app.command("project")(project)
 app.command("merge-parts")(merge_parts)
+app.command("precisions")(precisions)
 app.command("export-text")(export_text)
 app.command("tensorrt")(tensorrt)
 

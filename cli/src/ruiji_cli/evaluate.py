@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, StageBars
+from ruiji_cli.encoder_precisions import TableFolder, show_precisions
 from ruiji_cli.evaluate_texts import texts
 
 if TYPE_CHECKING:
@@ -131,29 +132,23 @@ def precisions(
     others: Annotated[list[Path], typer.Argument(exists=True, file_okay=False, help="Folders of its other exports.")],
     pictures: Annotated[Path, typer.Option(exists=True, help="Folder or zip file of real pictures.")],
     count: Annotated[int, typer.Option(min=11, help="Pictures to run, evenly spread over the names.")] = 256,
+    out: TableFolder = None,
     threads: Threads = 1,
 ) -> None:
-    """Compare precisions of one encoder: size, cosine and neighbours against fp32, speed; fail below the gates."""
+    """Compare finished exports of one encoder: size, cosine and neighbours against fp32, speed; fail below the gates.
+
+    `ruiji encoder precisions` does so before anything is exported, against PyTorch.
+    """
     from ruiji_evaluation.pictures import decode_some
     from ruiji_evaluation.precisions import compare_precisions
 
     stages = StageBars()
     with stages.stage("Decode", count) as advance:
         decoded = decode_some(pictures, count, progress=advance)
-    rows = compare_precisions(reference, others, decoded, threads=threads, stages=stages)
-    table = Table("precision", "MB", "lowest cosine", "mean", "top-10 kept", "pictures/s", "gate")
-    for row in rows:
-        table.add_row(
-            str(row.precision),
-            f"{row.model_bytes / 1e6:.1f}",
-            f"{row.min_cosine:.5f}",
-            f"{row.mean_cosine:.5f}",
-            f"{row.overlap:.1%}",
-            f"{row.pictures_per_s:.1f}",
-            "passed" if row.passed else "[bold red]missed[/]",
-        )
-    OUT.print(table)
-    if not all(row.passed for row in rows):
+    measured_on = f"{len(decoded)} pictures of {pictures.name}"
+    table = compare_precisions(reference, others, decoded, measured_on=measured_on, threads=threads, stages=stages)
+    show_precisions(table, out)
+    if not all(row.passed for row in table.rows):
         ERR.print("[bold red]error:[/] an export misses its gate; serve a higher precision")
         raise typer.Exit(1)
 

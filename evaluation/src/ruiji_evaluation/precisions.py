@@ -1,51 +1,148 @@
-"""What a precision costs and what it gains: exports of one encoder beside its fp32 export, on real pictures."""
+"""What a precision costs and what it gains: one encoder's exports beside their fp32 model, on real pictures.
+
+Two questions, one table. `try_precisions` asks before anything is exported: which precisions keep this model? Each is
+written, measured against PyTorch in fp32 and thrown away. `compare_precisions` asks of finished exports, on whatever
+pictures, and needs no checkpoint.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ruiji_encoder.errors import ExportError
 from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
-from ruiji_encoder.onnx_session import open_encoder
+from ruiji_encoder.graph import PixelsToUnitVector
+from ruiji_encoder.onnx_files import write_onnx
+from ruiji_encoder.onnx_session import OnnxEncoder, open_encoder
+from ruiji_encoder.precisions import write_precision
 from ruiji_encoding.manifest import MODEL_FILE, EncoderManifest, Precision
 
 from ruiji_evaluation.errors import EncoderUnavailable, NothingToEvaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
-    from ruiji_encoder.onnx_session import OnnxEncoder
+    from ruiji_encoder.checkpoints import VisionTower
+    from ruiji_encoder.gate_pictures import GatePictures
+    from ruiji_encoder.parity import Embedder
+    from ruiji_encoder.projection import Projection
 
     from ruiji_evaluation.progress import Stages
 
 _AT_ONCE = 8
-_TIMED_ROUNDS = 3
+_TIMED_ROUNDS = 5
+
+TIMED_BATCHES = (1, 8)
+"""Pictures in a batch: what one request brings, and what a batching server makes of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrecisionFigures:
     """One row of the table."""
 
-    encoder_id: str
-    """Of the export."""
     precision: Precision
     """Of its products."""
     model_bytes: int
     """Size of `model.onnx`."""
     min_cosine: float
-    """Lowest cosine to the fp32 export's embedding of the same picture."""
+    """Lowest cosine to the reference's embedding of the same picture."""
     mean_cosine: float
     """Mean of those."""
     overlap: float
     """Mean share of each picture's nearest others that stay."""
-    pictures_per_s: float
-    """Best of a few rounds in batches of 8, on as many threads as were asked for."""
-    passed: bool
-    """Whether cosine and overlap reach the gates of this precision."""
+    pictures_per_s: dict[int, float]
+    """By the size of the batch; the best of a few rounds."""
+    min_cosine_limit: float
+    """The gate for the lowest cosine, see `ruiji_encoder.gates`."""
+    min_overlap_limit: float
+    """The gate for the neighbours."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether cosine and overlap reach the gates."""
+        return self.min_cosine >= self.min_cosine_limit and self.overlap >= self.min_overlap_limit
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionTable:
+    """All rows, and what they were measured with."""
+
+    encoder: str
+    """What was exported, for people."""
+    reference: str
+    """What the cosines are to, for people."""
+    measured_on: str
+    """The pictures, for people."""
+    calibrated_on: str
+    """What the scales of int8-static were taken from, for people; empty where it is not known or there are none."""
+    threads: int
+    """CPU cores that each export had."""
+    rows: tuple[PrecisionFigures, ...]
+    """In the order in which they were asked for."""
+    not_written: dict[Precision, str]
+    """Precisions that this architecture cannot be written in, and why."""
+
+
+def try_precisions(
+    name: str,
+    tower: VisionTower,
+    projection: Projection,
+    pictures: GatePictures,
+    *,
+    precisions: Sequence[Precision] = tuple(Precision),
+    threads: int = 1,
+    stages: Stages,
+) -> PrecisionTable:
+    """Write a model in each precision, measure it against PyTorch in fp32, and keep nothing.
+
+    Args:
+        name: of the model, for people.
+        tower: as `ruiji_encoder.checkpoints.load_vision_tower` gives it.
+        projection: fitted on this tower's features.
+        pictures: for measuring and for calibrating; more than `NEIGHBOURS` to measure on.
+        precisions: which.
+        threads: CPU cores for each.
+        stages: told of each precision.
+
+    Raises:
+        NothingToEvaluate: too few pictures.
+        ruiji_encoder.errors.RuijiEncoderError: the model cannot be exported at all.
+    """
+    pixels = pictures.gate.pixels
+    _refuse_few(len(pixels))
+    model = PixelsToUnitVector(tower, projection)
+    rows: list[PrecisionFigures] = []
+    not_written: dict[Precision, str] = {}
+    with tempfile.TemporaryDirectory(prefix="ruiji-precisions-") as folder:
+        fp32 = Path(folder) / f"{Precision.FP32}.onnx"
+        with stages.stage(f"Write, {Precision.FP32}", 1) as advance:
+            write_onnx(model, fp32)
+            advance(1)
+        expected = _embed(model, pixels, "Run, PyTorch", stages)
+        for precision in precisions:
+            path = Path(folder) / f"{precision}.onnx"
+            try:
+                if precision is not Precision.FP32:
+                    write_precision(fp32, path, precision, pictures.calibration.pixels)
+            except ExportError as error:
+                not_written[precision] = str(error)
+                continue
+            rows.append(_measure(precision, path, pixels, expected, threads, stages))
+    return PrecisionTable(
+        encoder=name,
+        reference="PyTorch in fp32",
+        measured_on=pictures.gate.described,
+        calibrated_on=pictures.calibration.described if Precision.INT8_STATIC in precisions else "",
+        threads=threads,
+        rows=tuple(rows),
+        not_written=not_written,
+    )
 
 
 def compare_precisions(
@@ -53,10 +150,11 @@ def compare_precisions(
     others: Sequence[Path],
     pictures: NDArray[np.uint8],
     *,
+    measured_on: str,
     threads: int = 1,
     stages: Stages,
-) -> tuple[PrecisionFigures, ...]:
-    """Run exports of one encoder on the same pictures.
+) -> PrecisionTable:
+    """Run finished exports of one encoder on the same pictures.
 
     The fp32 export stands in for PyTorch: its own gate keeps it within a cosine of 0.9999 of it.
 
@@ -64,6 +162,7 @@ def compare_precisions(
         reference: folder of the fp32 export.
         others: folders of the other exports.
         pictures: real ones, shape (n, 256, 256, 3), uint8; more than `NEIGHBOURS`.
+        measured_on: what they are, for people.
         threads: CPU cores for each.
         stages: told of each export.
 
@@ -72,49 +171,59 @@ def compare_precisions(
         EncoderUnavailable: an export is of other weights or another projection, or the reference is not in fp32.
         ruiji_encoding.manifest.EncoderError: an export is incomplete or damaged.
     """
-    if len(pictures) <= NEIGHBOURS:
-        raise NothingToEvaluate(f"{len(pictures)} pictures are too few to compare {NEIGHBOURS} neighbours: give more")
+    _refuse_few(len(pictures))
     opened = [(folder, *open_encoder(folder, threads=threads)) for folder in (reference, *others)]
-    first = opened[0][1]
+    _, first, fp32 = opened[0]
     if first.precision is not Precision.FP32:
         raise EncoderUnavailable(f"{reference} is in {first.precision}: name the fp32 export first")
     for folder, manifest, _ in opened[1:]:
         _refuse_others(folder, manifest, first)
-    rows: list[PrecisionFigures] = []
-    expected: NDArray[np.float32] | None = None
-    for folder, manifest, encoder in opened:
-        with stages.stage(f"Run, {manifest.precision}", len(pictures)) as advance:
-            parts = []
-            for start in range(0, len(pictures), _AT_ONCE):
-                parts.append(encoder.embed(pictures[start : start + _AT_ONCE]))
-                advance(len(parts[-1]))
-        answered = np.concatenate(parts)
-        expected = answered if expected is None else expected
-        cosines = np.einsum("nd,nd->n", answered.astype(np.float64), expected.astype(np.float64))
-        overlap = neighbour_overlap(expected, answered)
-        lowest = float(cosines.min())
-        rows.append(
-            PrecisionFigures(
-                encoder_id=manifest.encoder_id,
-                precision=manifest.precision,
-                model_bytes=(folder / MODEL_FILE).stat().st_size,
-                min_cosine=lowest,
-                mean_cosine=float(cosines.mean()),
-                overlap=overlap,
-                pictures_per_s=_speed(encoder, pictures[:_AT_ONCE]),
-                passed=lowest >= MIN_COSINE[manifest.precision] and overlap >= MIN_OVERLAP[manifest.precision],
-            )
-        )
-    return tuple(rows)
+    expected = _embed(fp32, pictures, "Run, the reference", stages)
+    calibrated = dict.fromkeys(manifest.calibrated_on for _, manifest, _ in opened if manifest.calibrated_on)
+    return PrecisionTable(
+        encoder=f"{first.name} ({first.encoder_id})",
+        reference="the fp32 export",
+        measured_on=measured_on,
+        calibrated_on="; ".join(calibrated),
+        threads=threads,
+        rows=tuple(
+            _measure(manifest.precision, folder / MODEL_FILE, pictures, expected, threads, stages)
+            for folder, manifest, _ in opened
+        ),
+        not_written={},
+    )
 
 
-def _refuse_others(folder: Path, manifest: EncoderManifest, first: EncoderManifest) -> None:
-    same = (manifest.weights_sha256, manifest.projection_sha256) == (first.weights_sha256, first.projection_sha256)
-    if not same:
-        raise EncoderUnavailable(
-            f"{folder} is of other weights or another projection than {first.encoder_id}: precisions are compared "
-            "between exports of one encoder; `ruiji eval attributes` compares different ones"
-        )
+def _measure(
+    precision: Precision,
+    path: Path,
+    pictures: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    threads: int,
+    stages: Stages,
+) -> PrecisionFigures:
+    encoder = OnnxEncoder(path, threads=threads)
+    answered = _embed(encoder, pictures, f"Run, {precision}", stages)
+    cosines = np.einsum("nd,nd->n", answered.astype(np.float64), expected.astype(np.float64))
+    return PrecisionFigures(
+        precision=precision,
+        model_bytes=path.stat().st_size,
+        min_cosine=float(cosines.min()),
+        mean_cosine=float(cosines.mean()),
+        overlap=neighbour_overlap(expected, answered),
+        pictures_per_s={batch: _speed(encoder, pictures[:batch]) for batch in TIMED_BATCHES},
+        min_cosine_limit=MIN_COSINE[precision],
+        min_overlap_limit=MIN_OVERLAP[precision],
+    )
+
+
+def _embed(encoder: Embedder, pictures: NDArray[np.uint8], stage: str, stages: Stages) -> NDArray[np.float32]:
+    parts = []
+    with stages.stage(stage, len(pictures)) as advance:
+        for start in range(0, len(pictures), _AT_ONCE):
+            parts.append(encoder.embed(pictures[start : start + _AT_ONCE]))
+            advance(len(parts[-1]))
+    return np.concatenate(parts)
 
 
 def _speed(encoder: OnnxEncoder, batch: NDArray[np.uint8]) -> float:
@@ -124,3 +233,17 @@ def _speed(encoder: OnnxEncoder, batch: NDArray[np.uint8]) -> float:
         encoder.embed(batch)
         best = min(best, time.perf_counter() - start)
     return len(batch) / best
+
+
+def _refuse_few(pictures: int) -> None:
+    if pictures <= NEIGHBOURS:
+        raise NothingToEvaluate(f"{pictures} pictures are too few to compare {NEIGHBOURS} neighbours: give more")
+
+
+def _refuse_others(folder: Path, manifest: EncoderManifest, first: EncoderManifest) -> None:
+    same = (manifest.weights_sha256, manifest.projection_sha256) == (first.weights_sha256, first.projection_sha256)
+    if not same:
+        raise EncoderUnavailable(
+            f"{folder} is of other weights or another projection than {first.encoder_id}: precisions are compared "
+            "between exports of one encoder; `ruiji eval attributes` compares different ones"
+        )
