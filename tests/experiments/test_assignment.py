@@ -28,6 +28,23 @@ def an_experiment(name: str, *, shares: tuple[int, ...] = (5_000, 5_000), **chan
     return Experiment(name=name, **{"variants": variants, "start": START} | changes)  # type: ignore[arg-type]
 
 
+def test_a_unit_of_an_interleaved_experiment_gets_no_one_variant():
+    [assignment] = Assigner([place(an_experiment("x", interleaved=True), [])]).assign(Asker(UNITS[0]), START)
+    assert (assignment.experiment.name, assignment.variant) == ("x", None)
+
+
+def test_the_share_of_units_that_an_interleaved_experiment_takes_is_its_traffic_and_grows_with_it():
+    experiment = an_experiment("x", interleaved=True, traffic_bp=1_000, ramp=(RampStep(START + DAY, 3_000),))
+    assigner = Assigner([place(experiment, [])])
+    early, late = ({unit for unit in UNITS if assigner.assign(Asker(unit), START + days * DAY)} for days in (0, 1))
+    assert early < late
+    for inside, share in ((early, 0.1), (late, 0.3)):
+        assert (
+            chisquare([len(inside), len(UNITS) - len(inside)], [share * len(UNITS), (1 - share) * len(UNITS)]).pvalue
+            > SURE
+        )
+
+
 def variants_of(experiments: list[PlacedExperiment], unit: str, now: datetime = START) -> dict[str, str]:
     assignments = Assigner(experiments).assign(Asker(unit), now)
     return {one.experiment.name: one.variant.name for one in assignments}

@@ -102,6 +102,7 @@ def _impressed(item: SimilarItem, position: int) -> ImpressedItem:
         price_ratio=item.price_ratio if item.HasField("price_ratio") else None,
         category_similarity=item.category_similarity if item.HasField("category_similarity") else None,
         propensity=item.propensity if item.HasField("propensity") else None,
+        team=item.team,
     )
 
 

@@ -34,7 +34,8 @@ def _required(name: str, kind: pa.DataType) -> pa.Field:
 EXPERIMENT: Final = pa.struct(
     [_required("experiment", pa.string()), _required("variant", pa.string()), _required("forced", pa.bool_())]
 )
-"""The variant of one experiment, and whether the request asked for it by name."""
+"""The variant of one experiment, and whether the request asked for it by name. An interleaved experiment has an empty
+variant: each item has its own team."""
 
 ITEM: Final = pa.struct(
     [
@@ -45,10 +46,11 @@ ITEM: Final = pa.struct(
         pa.field("price_ratio", pa.float32()),
         pa.field("category_similarity", pa.float32()),
         pa.field("propensity", pa.float32()),
+        pa.field("team", pa.string()),
     ]
 )
-"""One item of a page: its place (1 is the first), what it was ranked by, and the probability that it came to stand
-there, where chance had a part."""
+"""One item of a page: its place (1 is the first), what it was ranked by, the probability that it came to stand there,
+where chance had a part, and the variant that picked it, where the page was interleaved."""
 
 _COMMON: Final = [
     _required("event_id", pa.string()),

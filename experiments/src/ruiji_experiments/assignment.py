@@ -57,10 +57,11 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A variant that a unit gets."""
+    """An experiment that a request takes part in."""
 
     experiment: Experiment
-    variant: Variant
+    variant: Variant | None
+    """Which the unit gets; None in an interleaved experiment, whose units get both in one page."""
 
 
 class Assigner:
@@ -78,7 +79,7 @@ class Assigner:
         self._layers = {f"{_LAYER_SALT}{name}": running for name, running in sorted(layers.items())}
 
     def assign(self, asker: Asker, now: datetime) -> list[Assignment]:
-        """Return the variants that a request gets, at most one of each layer, ordered by layer."""
+        """Return the experiments that a request takes part in, at most one of each layer, ordered by layer."""
         assignments = []
         for salt, experiments in self._layers.items():
             layer_bucket = bucket(salt, asker.unit)
@@ -115,6 +116,8 @@ class _Running:
         traffic_bp = self.experiment.traffic_bp_at(now)
         return any(begin <= layer_bucket < min(end, begin + traffic_bp - rank) for begin, end, rank in self._ranges)
 
-    def variant_of(self, unit: str) -> Variant:
+    def variant_of(self, unit: str) -> Variant | None:
+        if self.experiment.interleaved:
+            return None
         own = bucket(self.experiment.salt, unit)
         return self.experiment.variants[bisect_right(self._variant_ends, own)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def test_an_aa_experiment_is_one_line():
     assert experiment == Experiment(name="aa", variants=equal_variants(3), start=NOW, is_aa=True)
 
 
+def test_an_interleaved_experiment_needs_no_shares():
+    text = """
+name = "x"
+interleaved = true
+traffic = 0.2
+[[variants]]
+name = "control"
+[[variants]]
+name = "wide"
+max_price_ratio = 3.0
+"""
+    experiment = experiment_from_toml(text, NOW)
+    assert (experiment.interleaved, experiment.traffic_bp) == (True, 2_000)
+    assert [variant.share_bp for variant in experiment.variants] == [5_000, 5_000]
+    assert experiment_from_toml(text.replace('"control"', '"control"\nshare = 0.5'), NOW) == experiment
+    assert experiment_from_toml('name = "x"\ninterleaved = true\naa_variants = 2', NOW).is_aa
+
+
 VARIANTS = """
 [[variants]]
 name = "a"
@@ -107,6 +126,9 @@ candidates = 5
         ('name = "x"\nend = 2027-01-01T00:00:00' + VARIANTS, "end", "no time zone"),
         ('name = "x"' + VARIANTS + "weight = 1", "variants[1].weight", "no such key"),
         ('name = "x"' + VARIANTS.replace("share = 0.5", "share = 0.6", 1), "variants", "add up to 11000"),
+        ('name = "x"\ninterleaved = 1' + VARIANTS, "interleaved", "neither true nor false"),
+        ('name = "x"\ninterleaved = true' + VARIANTS.replace("share = 0.5", "share = 0.6", 1), "variants", "no shares"),
+        ('name = "x"\ninterleaved = true\naa_variants = 3', "variants", "exactly two variants, not 3"),
         ('name = "x"' + VARIANTS.replace("share = 0.5", "", 1), "variants[0].share", "missing"),
         ('name = "x"' + VARIANTS + "category_weight = 2", "variants[1].category_weight", "between 0 and 1"),
         ('name = "x"\nvariants = ["a"]', "variants", r"\[\[variants\]\]"),
@@ -154,7 +176,18 @@ def test_what_this_release_writes_is_what_stores_hold():
     assert json.loads(to_json(placed)) == json.loads(text)
 
 
+def test_an_interleaved_experiment_is_kept_in_a_format_that_older_releases_refuse():
+    """They would take it for an A/B test; all others they can go on reading."""
+    halves = tuple(replace(variant, share_bp=5_000) for variant in EXPECTED.variants)
+    experiment = replace(EXPECTED, interleaved=True, variants=halves)
+    placed = PlacedExperiment(experiment, (BucketRange(0, 5_000),))
+    text = (GOLDEN / "experiment-2.json").read_text(encoding="utf-8")
+    assert from_json(text) == placed
+    assert json.loads(to_json(placed)) == json.loads(text)
+    assert json.loads(text)["format"] == 2
+
+
 def test_a_later_format_is_refused():
-    text = (GOLDEN / "experiment-1.json").read_text(encoding="utf-8").replace('"format": 1', '"format": 2')
+    text = (GOLDEN / "experiment-1.json").read_text(encoding="utf-8").replace('"format": 1', '"format": 3')
     with pytest.raises(ValueError, match="later release"):
         from_json(text)

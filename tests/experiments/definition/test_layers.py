@@ -69,6 +69,19 @@ def test_a_parameter_is_set_in_one_layer_only():
     place(an_experiment("second", layer="weights", variants=OTHER_VARIANTS), [first])
 
 
+def test_of_two_layers_only_one_experiment_is_interleaved_at_a_time():
+    first = place(an_experiment("first", 100, interleaved=True), [])
+    changes = {"layer": "weights", "variants": OTHER_VARIANTS}
+    with pytest.raises(ConflictError, match="is interleaved at the same time") as caught:
+        place(an_experiment("second", interleaved=True, **changes), [first])
+    assert (caught.value.kind, caught.value.field) == (Conflict.INTERLEAVING_TAKEN, "interleaved")
+    place(an_experiment("second", **changes), [first])
+    later = {"start": START + DAY} | changes
+    ended = place(an_experiment("first", 100, interleaved=True, end=START + DAY), [])
+    place(an_experiment("second", interleaved=True, **later), [ended])
+    place(an_experiment("second", 100, interleaved=True), [first])
+
+
 def test_at_another_time_the_parameter_is_free():
     first = place(an_experiment("first", end=START + DAY), [])
     place(an_experiment("second", layer="prices", start=START + DAY), [first])
@@ -114,6 +127,7 @@ NOW = START + DAY
         {"layer": "other"},
         {"target": Target(categories=(("Fashion",),))},
         {"start": START - DAY},
+        {"interleaved": True},
     ],
 )
 def test_what_divides_units_is_fixed_once_it_has_begun(changes):

@@ -50,6 +50,12 @@ def test_an_experiment_sets_what_any_of_its_variants_sets():
         ({"variants": (CONTROL, Variant("control", 5_000, WIDE.settings))}, "variants[1].name", "twice"),
         ({"variants": (CONTROL, Variant("same", 5_000))}, "variants", "do the same"),
         ({"is_aa": True}, "variants", "a1, a2"),
+        ({"interleaved": True, "variants": (CONTROL,)}, "variants", "exactly two variants, not 1"),
+        (
+            {"interleaved": True, "variants": (Variant("a", 4_000), Variant("b", 6_000, WIDE.settings))},
+            "variants",
+            "with traffic and ramp",
+        ),
         ({"end": START - DAY}, "end", "before the start"),
         ({"start": START.replace(tzinfo=None)}, "start", "no time zone"),
         ({"name": "Band"}, "name", "no name"),

@@ -27,7 +27,7 @@ from ruiji.v1 import common_pb2 as ruiji_dot_v1_dot_common__pb2
 from ruiji.v1 import recommendation_pb2 as ruiji_dot_v1_dot_recommendation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ruiji/v1/events.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ruiji/v1/common.proto\x1a\x1druiji/v1/recommendation.proto\"6\n\x13RecordEventsRequest\x12\x1f\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0f.ruiji.v1.Event\"\xe3\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12*\n\nimpression\x18\x05 \x01(\x0b\x32\x14.ruiji.v1.ImpressionH\x00\x12\x1c\n\x03tap\x18\x06 \x01(\x0b\x32\r.ruiji.v1.TapH\x00\x12&\n\x08purchase\x18\x07 \x01(\x0b\x32\x12.ruiji.v1.PurchaseH\x00\x42\x07\n\x05\x65vent\"\xbc\x02\n\nImpression\x12\x15\n\rquery_item_id\x18\x01 \x01(\t\x12&\n\x05items\x18\x02 \x03(\x0b\x32\x17.ruiji.v1.ImpressedItem\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12-\n\x08variants\x18\x05 \x03(\x0b\x32\x1b.ruiji.v1.VariantAssignment\x12\x16\n\tpage_size\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12 \n\x13\x63\x61talogue_exhausted\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x17\n\nlatency_us\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\r\n\x05\x65rror\x18\t \x01(\tB\x0c\n\n_page_sizeB\x16\n\x14_catalogue_exhaustedB\r\n\x0b_latency_us\"\xfc\x01\n\rImpressedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\x12\n\x05score\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x06\x63osine\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x18\n\x0bprice_ratio\x18\x05 \x01(\x02H\x02\x88\x01\x01\x12 \n\x13\x63\x61tegory_similarity\x18\x06 \x01(\x02H\x03\x88\x01\x01\x12\x17\n\npropensity\x18\x07 \x01(\x02H\x04\x88\x01\x01\x42\x08\n\x06_scoreB\t\n\x07_cosineB\x0e\n\x0c_price_ratioB\x16\n\x14_category_similarityB\r\n\x0b_propensity\":\n\x03Tap\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x15\n\x08position\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0b\n\t_position\";\n\x08Purchase\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x1e\n\x05price\x18\x02 \x01(\x0b\x32\x0f.ruiji.v1.Price\"@\n\x14RecordEventsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.ruiji.v1.EventOutcome\"\xc9\x01\n\x0c\x45ventOutcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.ruiji.v1.EventOutcome.Kind\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.ruiji.v1.ErrorDetail\"V\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_ACCEPTED\x10\x01\x12\x12\n\x0eKIND_DUPLICATE\x10\x02\x12\x11\n\rKIND_REJECTED\x10\x03\x32]\n\x0c\x45ventService\x12M\n\x0cRecordEvents\x12\x1d.ruiji.v1.RecordEventsRequest\x1a\x1e.ruiji.v1.RecordEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15ruiji/v1/events.proto\x12\x08ruiji.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15ruiji/v1/common.proto\x1a\x1druiji/v1/recommendation.proto\"6\n\x13RecordEventsRequest\x12\x1f\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0f.ruiji.v1.Event\"\xe3\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0f\n\x07unit_id\x18\x04 \x01(\t\x12*\n\nimpression\x18\x05 \x01(\x0b\x32\x14.ruiji.v1.ImpressionH\x00\x12\x1c\n\x03tap\x18\x06 \x01(\x0b\x32\r.ruiji.v1.TapH\x00\x12&\n\x08purchase\x18\x07 \x01(\x0b\x32\x12.ruiji.v1.PurchaseH\x00\x42\x07\n\x05\x65vent\"\xbc\x02\n\nImpression\x12\x15\n\rquery_item_id\x18\x01 \x01(\t\x12&\n\x05items\x18\x02 \x03(\x0b\x32\x17.ruiji.v1.ImpressedItem\x12\x12\n\nencoder_id\x18\x03 \x01(\t\x12\x15\n\rgeneration_id\x18\x04 \x01(\t\x12-\n\x08variants\x18\x05 \x03(\x0b\x32\x1b.ruiji.v1.VariantAssignment\x12\x16\n\tpage_size\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12 \n\x13\x63\x61talogue_exhausted\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x17\n\nlatency_us\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\r\n\x05\x65rror\x18\t \x01(\tB\x0c\n\n_page_sizeB\x16\n\x14_catalogue_exhaustedB\r\n\x0b_latency_us\"\x8a\x02\n\rImpressedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\x12\n\x05score\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x06\x63osine\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x18\n\x0bprice_ratio\x18\x05 \x01(\x02H\x02\x88\x01\x01\x12 \n\x13\x63\x61tegory_similarity\x18\x06 \x01(\x02H\x03\x88\x01\x01\x12\x17\n\npropensity\x18\x07 \x01(\x02H\x04\x88\x01\x01\x12\x0c\n\x04team\x18\x08 \x01(\tB\x08\n\x06_scoreB\t\n\x07_cosineB\x0e\n\x0c_price_ratioB\x16\n\x14_category_similarityB\r\n\x0b_propensity\":\n\x03Tap\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x15\n\x08position\x18\x02 \x01(\x05H\x00\x88\x01\x01\x42\x0b\n\t_position\";\n\x08Purchase\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x1e\n\x05price\x18\x02 \x01(\x0b\x32\x0f.ruiji.v1.Price\"@\n\x14RecordEventsResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.ruiji.v1.EventOutcome\"\xc9\x01\n\x0c\x45ventOutcome\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.ruiji.v1.EventOutcome.Kind\x12$\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x15.ruiji.v1.ErrorDetail\"V\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x11\n\rKIND_ACCEPTED\x10\x01\x12\x12\n\x0eKIND_DUPLICATE\x10\x02\x12\x11\n\rKIND_REJECTED\x10\x03\x32]\n\x0c\x45ventService\x12M\n\x0cRecordEvents\x12\x1d.ruiji.v1.RecordEventsRequest\x1a\x1e.ruiji.v1.RecordEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,17 +41,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPRESSION']._serialized_start=409
   _globals['_IMPRESSION']._serialized_end=725
   _globals['_IMPRESSEDITEM']._serialized_start=728
-  _globals['_IMPRESSEDITEM']._serialized_end=980
-  _globals['_TAP']._serialized_start=982
-  _globals['_TAP']._serialized_end=1040
-  _globals['_PURCHASE']._serialized_start=1042
-  _globals['_PURCHASE']._serialized_end=1101
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=1103
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=1167
-  _globals['_EVENTOUTCOME']._serialized_start=1170
-  _globals['_EVENTOUTCOME']._serialized_end=1371
-  _globals['_EVENTOUTCOME_KIND']._serialized_start=1285
-  _globals['_EVENTOUTCOME_KIND']._serialized_end=1371
-  _globals['_EVENTSERVICE']._serialized_start=1373
-  _globals['_EVENTSERVICE']._serialized_end=1466
+  _globals['_IMPRESSEDITEM']._serialized_end=994
+  _globals['_TAP']._serialized_start=996
+  _globals['_TAP']._serialized_end=1054
+  _globals['_PURCHASE']._serialized_start=1056
+  _globals['_PURCHASE']._serialized_end=1115
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=1117
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=1181
+  _globals['_EVENTOUTCOME']._serialized_start=1184
+  _globals['_EVENTOUTCOME']._serialized_end=1385
+  _globals['_EVENTOUTCOME_KIND']._serialized_start=1299
+  _globals['_EVENTOUTCOME_KIND']._serialized_end=1385
+  _globals['_EVENTSERVICE']._serialized_start=1387
+  _globals['_EVENTSERVICE']._serialized_end=1480
 # @@protoc_insertion_point(module_scope)

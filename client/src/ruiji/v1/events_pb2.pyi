@@ -177,6 +177,7 @@ class ImpressedItem(google.protobuf.message.Message):
     PRICE_RATIO_FIELD_NUMBER: builtins.int
     CATEGORY_SIMILARITY_FIELD_NUMBER: builtins.int
     PROPENSITY_FIELD_NUMBER: builtins.int
+    TEAM_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """Required. The item."""
     position: builtins.int
@@ -191,6 +192,10 @@ class ImpressedItem(google.protobuf.message.Message):
     """Optional. `SimilarItem.category_similarity`."""
     propensity: builtins.float
     """Optional. The probability with which it came to stand there, where chance had a part in the page: above 0, at most 1."""
+    team: builtins.str
+    """Optional. `SimilarItem.team`; only with an interleaved experiment among the impression's `variants`. Left out, it is
+    taken from what the server logged of the request, if it did.
+    """
     def __init__(
         self,
         *,
@@ -201,9 +206,10 @@ class ImpressedItem(google.protobuf.message.Message):
         price_ratio: builtins.float | None = ...,
         category_similarity: builtins.float | None = ...,
         propensity: builtins.float | None = ...,
+        team: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_cosine", b"_cosine", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "_score", b"_score", "category_similarity", b"category_similarity", "cosine", b"cosine", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_cosine", b"_cosine", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "_score", b"_score", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "position", b"position", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_cosine", b"_cosine", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "_score", b"_score", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "position", b"position", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score", "team", b"team"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_category_similarity", b"_category_similarity"]) -> typing.Literal["category_similarity"] | None: ...
     @typing.overload

@@ -93,6 +93,7 @@ class Experiment(google.protobuf.message.Message):
     START_FIELD_NUMBER: builtins.int
     END_FIELD_NUMBER: builtins.int
     TARGET_FIELD_NUMBER: builtins.int
+    INTERLEAVED_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Required. 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit. For good: a name is never used
     for another experiment.
@@ -114,6 +115,12 @@ class Experiment(google.protobuf.message.Message):
     traffic_bp: builtins.int
     """Optional. The share of the layer's units that takes part from the start on, in basis points, 0 to 10,000; all by
     default.
+    """
+    interleaved: builtins.bool
+    """Optional. Whether every page is drawn from both variants by turns (team draft), instead of each unit getting one of
+    them. It then has exactly two variants, the first being the control; traffic and ramp say how many units get such
+    pages, the others get what the server does without it. Only one such experiment may run for a unit, so those of
+    different layers must not run at the same time. False by default.
     """
     @property
     def variants(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Variant]:
@@ -149,9 +156,10 @@ class Experiment(google.protobuf.message.Message):
         start: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         end: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         target: global___ExperimentTarget | None = ...,
+        interleaved: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_traffic_bp", b"_traffic_bp", "end", b"end", "start", b"start", "target", b"target", "traffic_bp", b"traffic_bp"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_traffic_bp", b"_traffic_bp", "aa_variants", b"aa_variants", "description", b"description", "end", b"end", "layer", b"layer", "name", b"name", "ramp", b"ramp", "salt", b"salt", "start", b"start", "target", b"target", "traffic_bp", b"traffic_bp", "variants", b"variants"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_traffic_bp", b"_traffic_bp", "aa_variants", b"aa_variants", "description", b"description", "end", b"end", "interleaved", b"interleaved", "layer", b"layer", "name", b"name", "ramp", b"ramp", "salt", b"salt", "start", b"start", "target", b"target", "traffic_bp", b"traffic_bp", "variants", b"variants"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_traffic_bp", b"_traffic_bp"]) -> typing.Literal["traffic_bp"] | None: ...
 
 global___Experiment = Experiment
@@ -171,7 +179,9 @@ class Variant(google.protobuf.message.Message):
     name: builtins.str
     """Required. Named as experiments are, unique in its experiment."""
     share_bp: builtins.int
-    """Required. Its share of the experiment's units in basis points (hundredths of a percent), 1 to 10,000."""
+    """Required. Its share of the experiment's units in basis points (hundredths of a percent), 1 to 10,000. In an
+    interleaved experiment 5,000 or left out.
+    """
     encoder_id: builtins.str
     """Optional. The encoder to answer by. It must be registered, not retired, and have a generation."""
     max_price_ratio: builtins.float

@@ -39,8 +39,8 @@ class ExperimentServiceStub:
     Returns `ALREADY_EXISTS` if `expected_revision` is 0 and there is an experiment of that name.
     Returns `ABORTED` if `expected_revision` is set and is not the revision in force: read it again, and decide anew.
     Returns `FAILED_PRECONDITION` if the layer has too few units left while the experiment runs, if an experiment of
-    another layer sets the same parameter or any uses the same salt at the same time, if it has begun and something
-    fixed would change, or if an encoder is unknown, retired or without a generation.
+    another layer sets the same parameter or is interleaved too, or any uses the same salt, at the same time, if it has
+    begun and something fixed would change, or if an encoder is unknown, retired or without a generation.
     Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
     Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
     """
@@ -160,8 +160,8 @@ class ExperimentServiceAsyncStub:
     Returns `ALREADY_EXISTS` if `expected_revision` is 0 and there is an experiment of that name.
     Returns `ABORTED` if `expected_revision` is set and is not the revision in force: read it again, and decide anew.
     Returns `FAILED_PRECONDITION` if the layer has too few units left while the experiment runs, if an experiment of
-    another layer sets the same parameter or any uses the same salt at the same time, if it has begun and something
-    fixed would change, or if an encoder is unknown, retired or without a generation.
+    another layer sets the same parameter or is interleaved too, or any uses the same salt, at the same time, if it has
+    begun and something fixed would change, or if an encoder is unknown, retired or without a generation.
     Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
     Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
     """
@@ -283,8 +283,8 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         Returns `ALREADY_EXISTS` if `expected_revision` is 0 and there is an experiment of that name.
         Returns `ABORTED` if `expected_revision` is set and is not the revision in force: read it again, and decide anew.
         Returns `FAILED_PRECONDITION` if the layer has too few units left while the experiment runs, if an experiment of
-        another layer sets the same parameter or any uses the same salt at the same time, if it has begun and something
-        fixed would change, or if an encoder is unknown, retired or without a generation.
+        another layer sets the same parameter or is interleaved too, or any uses the same salt, at the same time, if it has
+        begun and something fixed would change, or if an encoder is unknown, retired or without a generation.
         Returns `UNAVAILABLE` if the store cannot be reached; worth a retry.
         Returns `RESOURCE_EXHAUSTED` if the store's disk is full.
         """

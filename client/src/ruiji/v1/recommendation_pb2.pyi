@@ -269,9 +269,9 @@ class SimilarItemsResponse(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VARIANTS_FIELD_NUMBER: builtins.int
     generation_id: builtins.str
-    """The generation that answered."""
+    """The generation that answered. Empty if the page is interleaved from those of two encoders."""
     encoder_id: builtins.str
-    """The encoder whose embeddings were compared."""
+    """The encoder whose embeddings were compared. Empty if the page is interleaved from those of two."""
     catalogue_exhausted: builtins.bool
     """True if no further item of the catalogue satisfies the currency, the price band and the exclusions."""
     request_id: builtins.str
@@ -280,7 +280,7 @@ class SimilarItemsResponse(google.protobuf.message.Message):
     """
     @property
     def items(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimilarItem]:
-        """Best first; the query item is never among them."""
+        """Best first, or by turns if the page is interleaved; the query item is never among them."""
 
     @property
     def explanation(self) -> global___Explanation:
@@ -315,20 +315,26 @@ class VariantAssignment(google.protobuf.message.Message):
     EXPERIMENT_FIELD_NUMBER: builtins.int
     VARIANT_FIELD_NUMBER: builtins.int
     FORCED_FIELD_NUMBER: builtins.int
+    INTERLEAVED_FIELD_NUMBER: builtins.int
     experiment: builtins.str
     """The experiment's name."""
     variant: builtins.str
-    """The variant's name."""
+    """The variant's name. Empty if and only if the page is interleaved."""
     forced: builtins.bool
     """True if the request asked for it by name: such answers are no part of the experiment's outcome."""
+    interleaved: builtins.bool
+    """True if the page was drawn from both variants by turns: each item has its own, `SimilarItem.team`. At most one
+    experiment of an answer is.
+    """
     def __init__(
         self,
         *,
         experiment: builtins.str = ...,
         variant: builtins.str = ...,
         forced: builtins.bool = ...,
+        interleaved: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["experiment", b"experiment", "forced", b"forced", "variant", b"variant"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["experiment", b"experiment", "forced", b"forced", "interleaved", b"interleaved", "variant", b"variant"]) -> None: ...
 
 global___VariantAssignment = VariantAssignment
 
@@ -443,6 +449,7 @@ class SimilarItem(google.protobuf.message.Message):
     PRICE_RATIO_FIELD_NUMBER: builtins.int
     CATEGORY_SIMILARITY_FIELD_NUMBER: builtins.int
     PROPENSITY_FIELD_NUMBER: builtins.int
+    TEAM_FIELD_NUMBER: builtins.int
     item_id: builtins.str
     """The item."""
     score: builtins.float
@@ -459,6 +466,11 @@ class SimilarItem(google.protobuf.message.Message):
     """The probability with which it came to stand here, above 0, at most 1. Absent unless the server explores: then a
     share of pages is shuffled, so that their log can answer for other rankings. Belongs into the impression.
     """
+    team: builtins.str
+    """In an interleaved page, the variant that picked it, by which taps on it are judged. Score and cosine are then that
+    variant's, so the page is not ordered by them. Empty on other pages, and on items that filled the page after the
+    other variant had none left. Belongs into the impression.
+    """
     def __init__(
         self,
         *,
@@ -468,9 +480,10 @@ class SimilarItem(google.protobuf.message.Message):
         price_ratio: builtins.float | None = ...,
         category_similarity: builtins.float | None = ...,
         propensity: builtins.float | None = ...,
+        team: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "category_similarity", b"category_similarity", "price_ratio", b"price_ratio", "propensity", b"propensity"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["_category_similarity", b"_category_similarity", "_price_ratio", b"_price_ratio", "_propensity", b"_propensity", "category_similarity", b"category_similarity", "cosine", b"cosine", "item_id", b"item_id", "price_ratio", b"price_ratio", "propensity", b"propensity", "score", b"score", "team", b"team"]) -> None: ...
     @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_category_similarity", b"_category_similarity"]) -> typing.Literal["category_similarity"] | None: ...
     @typing.overload

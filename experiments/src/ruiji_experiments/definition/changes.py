@@ -8,7 +8,7 @@ from typing import Final
 from ruiji_experiments.definition.errors import Conflict, ConflictError, DefinitionError
 from ruiji_experiments.definition.model import Experiment
 
-_FIXED: Final = ("variants", "salt", "layer", "target", "start", "is_aa")
+_FIXED: Final = ("variants", "salt", "layer", "target", "start", "is_aa", "interleaved")
 """Traffic, ramp, end and description may change."""
 
 

@@ -40,6 +40,7 @@ def inside(path: str) -> Iterator[None]:
 class Conflict(StrEnum):
     """Why an experiment that is right in itself cannot be taken. Callers branch on them: never rename one."""
 
+    INTERLEAVING_TAKEN = "EXPERIMENT_INTERLEAVING_TAKEN"
     LAYER_FULL = "EXPERIMENT_LAYER_FULL"
     PARAMETER_TAKEN = "EXPERIMENT_PARAMETER_TAKEN"
     SALT_TAKEN = "EXPERIMENT_SALT_TAKEN"

@@ -57,7 +57,7 @@ def place(
 
     Raises:
         ConflictError: too few buckets are free while it runs, or it shares with an experiment that runs at the same
-            time a parameter across layers, or a salt.
+            time a parameter or the interleaving across layers, or a salt.
     """
     beside = [other for other in others if other.experiment.overlaps(experiment)]
     for other in beside:
@@ -90,6 +90,13 @@ def _check_pair(experiment: Experiment, other: Experiment) -> None:
             f"experiment {other.name!r}, which runs at the same time, has the salt {other.salt!r}: both would divide "
             "units in the same way, and neither could tell its own effect",
             field="salt",
+        )
+    if experiment.layer != other.layer and experiment.interleaved and other.interleaved:
+        raise ConflictError(
+            Conflict.INTERLEAVING_TAKEN,
+            f"experiment {other.name!r} of layer {other.layer!r} is interleaved at the same time, and one page cannot "
+            "be drawn from the variants of both; interleaved experiments belong into one layer",
+            field="interleaved",
         )
     shared = experiment.parameters & other.parameters
     if experiment.layer != other.layer and shared:

@@ -18,6 +18,8 @@ from ruiji_experiments.definition.errors import DefinitionError
 
 WHOLE_BP: Final = 10_000
 """Everything, in basis points."""
+HALF_BP: Final = WHOLE_BP // 2
+"""What both variants of an interleaved experiment have of each page."""
 MAX_VARIANTS: Final = 20
 MAX_RAMP_STEPS: Final = 50
 MAX_TARGET_CATEGORIES: Final = 100
@@ -135,7 +137,7 @@ class Experiment:
 
     name: str
     variants: tuple[Variant, ...]
-    """Two or more; their shares add up to all."""
+    """Two or more; their shares add up to all. Exactly two, of a half each, if it is interleaved."""
     start: datetime
     """Aware. From this moment on, inclusive."""
     end: datetime | None = None
@@ -151,6 +153,9 @@ class Experiment:
     target: Target = field(default_factory=Target)
     is_aa: bool = False
     """Whether the variants are `equal_variants`, to try the experiment machinery itself."""
+    interleaved: bool = False
+    """Whether each page of a unit is drawn from both variants by turns, instead of each unit having one of them; see
+    `interleaving.team_draft`."""
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -218,6 +223,8 @@ class Experiment:
                 )
 
     def _check_variants(self) -> None:
+        if self.interleaved:
+            self._check_pair()
         if not 2 <= len(self.variants) <= MAX_VARIANTS:
             raise DefinitionError(
                 f"an experiment has 2 to {MAX_VARIANTS} variants, not {len(self.variants)}", field="variants"
@@ -237,6 +244,21 @@ class Experiment:
                 raise DefinitionError("the variants of an A/A experiment are a1, a2 and so on", field="variants")
         elif len({variant.settings for variant in self.variants}) == 1:
             raise DefinitionError("all variants do the same; say aa_variants if that is meant", field="variants")
+
+    def _check_pair(self) -> None:
+        if len(self.variants) != 2:
+            raise DefinitionError(
+                f"an interleaved experiment has exactly two variants, not {len(self.variants)}: the first is the "
+                "control, and every page is drawn from both. To compare more, interleave each with the control in an "
+                "experiment of its own",
+                field="variants",
+            )
+        if any(variant.share_bp != HALF_BP for variant in self.variants):
+            raise DefinitionError(
+                "the variants of an interleaved experiment have no shares, since every page is drawn from both: leave "
+                "the shares out, and say with traffic and ramp how many units get such pages",
+                field="variants",
+            )
 
 
 def equal_variants(count: int) -> tuple[Variant, ...]:

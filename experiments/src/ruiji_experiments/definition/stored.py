@@ -11,13 +11,15 @@ from ruiji_experiments.definition.model import Experiment, Parameter, RampStep, 
 
 FORMAT: Final = 1
 """Raised when a reader of today could misread what is written."""
+INTERLEAVED_FORMAT: Final = 2
+"""Of interleaved experiments alone: a reader of format 1 would take one for an A/B test, and all others it can read."""
 
 
 def to_json(placed: PlacedExperiment) -> str:
     """Return a placed experiment as JSON."""
     experiment = placed.experiment
     document: dict[str, Any] = {
-        "format": FORMAT,
+        "format": INTERLEAVED_FORMAT if experiment.interleaved else FORMAT,
         "name": experiment.name,
         "description": experiment.description,
         "layer": experiment.layer,
@@ -44,8 +46,11 @@ def from_json(text: str) -> PlacedExperiment:
         ValueError: it is of a later format.
     """
     document = json.loads(text)
-    if document["format"] != FORMAT:
-        raise ValueError(f"experiments of format {document['format']} need a later release; this one reads {FORMAT}")
+    if document["format"] not in (FORMAT, INTERLEAVED_FORMAT):
+        raise ValueError(
+            f"experiments of format {document['format']} need a later release; this one reads up to "
+            f"{INTERLEAVED_FORMAT}"
+        )
     experiment = Experiment(
         name=document["name"],
         description=document["description"],
@@ -60,6 +65,7 @@ def from_json(text: str) -> PlacedExperiment:
             attributes=tuple((name, tuple(values)) for name, values in document["target"]["attributes"].items()),
         ),
         is_aa=document["is_aa"],
+        interleaved=document["format"] == INTERLEAVED_FORMAT,
         variants=tuple(_variant(entry) for entry in document["variants"]),
     )
     return PlacedExperiment(experiment, tuple(BucketRange(begin, end) for begin, end in document["buckets"]))

@@ -27,6 +27,7 @@ from typing import Any, Final
 from ruiji_experiments.definition.errors import DefinitionError, inside
 from ruiji_experiments.definition.model import (
     DEFAULT_LAYER,
+    HALF_BP,
     WHOLE_BP,
     Experiment,
     RampStep,
@@ -53,7 +54,8 @@ def experiment_from_toml(text: str, default_start: datetime) -> Experiment:
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"this is no TOML: {error}", field="") from error
     aa_variants: int | None = file.take("aa_variants", int, None)
-    variants = tuple(_variants(file))
+    interleaved = file.flag("interleaved")
+    variants = tuple(_variants(file, *((HALF_BP,) if interleaved else ())))
     if (aa_variants is None) == (not variants):
         raise DefinitionError("give either [[variants]] or aa_variants, the number of equal ones", field="variants")
     name: str = file.take("name", str)
@@ -76,11 +78,12 @@ def experiment_from_toml(text: str, default_start: datetime) -> Experiment:
         ramp=ramp,
         target=target,
         is_aa=aa_variants is not None,
+        interleaved=interleaved,
         description=description,
     )
 
 
-def _variants(file: _Table) -> Iterator[Variant]:
+def _variants(file: _Table, *default_share_bp: int) -> Iterator[Variant]:
     for place, table in enumerate(file.tables("variants")):
         with inside(f"variants[{place}]"):
             settings = Settings(
@@ -89,7 +92,7 @@ def _variants(file: _Table) -> Iterator[Variant]:
                 category_weight=table.number("category_weight"),
                 candidates=table.take("candidates", int, None),
             )
-            variant = Variant(table.take("name", str), table.share_bp("share"), settings)
+            variant = Variant(table.take("name", str), table.share_bp("share", *default_share_bp), settings)
             table.refuse_unknown()
         yield variant
 
@@ -146,6 +149,14 @@ class _Table:
         value = self._values[key]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise DefinitionError(f"{value!r} is not {_WORDS[kind]}", field=key)
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return true or false; false where there is none."""
+        self._known.append(key)
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise DefinitionError(f"{value!r} is neither true nor false", field=key)
         return value
 
     def number(self, key: str) -> float | None:

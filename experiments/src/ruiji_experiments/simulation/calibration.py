@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ruiji_evaluation.documents.markdown import markdown_table
 from ruiji_evaluation.documents.tables import Table
-from scipy import stats
 
 from ruiji_experiments.analysis.ratio import ratio_estimate
 from ruiji_experiments.analysis.sample_size import Plan, units_needed
@@ -18,9 +17,10 @@ from ruiji_experiments.replay.exploration import Exploration
 from ruiji_experiments.replay.replaying import ReplaySettings, replay
 from ruiji_experiments.replay.target import TargetPolicy
 from ruiji_experiments.simulation.clicks import simulate_pages
-from ruiji_experiments.simulation.coverage import MetricTrials, Trials, Truths, share_with_mismatch, simulate
+from ruiji_experiments.simulation.coverage import MetricTrials, Trials, share_with_mismatch, simulate
+from ruiji_experiments.simulation.interleaving_tables import interleaving_steps, interleaving_tables
 from ruiji_experiments.simulation.population import Population, draw_units, live
-from ruiji_experiments.simulation.sensitivity import Comparison, sensitivity
+from ruiji_experiments.simulation.shares import share_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _POWER = 0.8
 _PLANTED = {"ctr": 0.50, "cvr": 0.14}
-_COMPARED_UNITS = (75, 150, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class CalibrationSettings:
     """How much is simulated."""
 
     experiments: int = 2000
-    """A/A tests; A/B tests are a quarter of that, replays and interleavings fewer."""
+    """A/A tests, and interleavings of a ranking with itself; of others there are fewer."""
     bootstrapped: int = 400
     """A/A tests with a bootstrap."""
     units_per_arm: int = 1500
@@ -54,7 +53,8 @@ class CalibrationSettings:
 
 def steps_of(settings: CalibrationSettings) -> int:
     """Return how many steps `calibration_page` will tell of."""
-    return settings.experiments + 2 * _planted_experiments(settings) + settings.replays + len(_COMPARED_UNITS)
+    planted = 2 * _planted_experiments(settings)
+    return settings.experiments + planted + settings.replays + interleaving_steps(settings.experiments)
 
 
 def calibration_page(settings: CalibrationSettings, progress: Callable[[int], None]) -> str:
@@ -64,7 +64,7 @@ def calibration_page(settings: CalibrationSettings, progress: Callable[[int], No
         *_powers(settings, progress),
         _assignment(settings),
         _replays(settings, progress),
-        _interleavings(settings, progress),
+        *interleaving_tables(settings.experiments, settings.pilot_units // 10, settings.seed, progress),
     ]
     head = (
         "# Calibration\n\nHow often the statistics of experiments are right, where the truth is known. Made by `ruiji "
@@ -92,7 +92,7 @@ def _coverage(settings: CalibrationSettings, progress: Callable[[int], None]) ->
         f"{kept['ctr']:.0%} of the variance of CTR and {kept['cvr']:.0%} of that of CVR.",
         ("intervals", "coverage, CTR", "coverage, CVR"),
         tuple(
-            (method, _share(found["ctr"].covered[method]), _share(found["cvr"].covered[method]))
+            (method, share_text(found["ctr"].covered[method]), share_text(found["cvr"].covered[method]))
             for method in found["ctr"].covered
         ),
     )
@@ -121,7 +121,7 @@ def _power(metric: str, planted: float, trials: Trials, found: MetricTrials) -> 
         f"experiment size` asks for at {_POWER:.0%} power. CTR rises by 50 % and CVR by 14 % in the variant. Both "
         '"every evening" rows stop on the first evening on which 0 is outside; the first of them is not allowed to.',
         ("method", "found", "interval holds the truth"),
-        tuple((method, _share(found.found[method]), _share(found.covered[method])) for method in found.found),
+        tuple((method, share_text(found.found[method]), share_text(found.covered[method])) for method in found.found),
     )
 
 
@@ -189,33 +189,11 @@ def _replays(settings: CalibrationSettings, progress: Callable[[int], None]) -> 
         f"weights. Refused: {refused}.",
         ("estimate", "mean error", "standard deviation of the error", "interval holds the truth"),
         tuple(
-            (name, f"{np.mean(found):+.1%}", f"{np.std(found):.1%}", _share(np.array(covered[name])))
+            (name, f"{np.mean(found):+.1%}", f"{np.std(found):.1%}", share_text(np.array(covered[name])))
             for name, found in errors.items()
         ),
     )
 
 
-def _interleavings(settings: CalibrationSettings, progress: Callable[[int], None]) -> Table:
-    experiments, rows = max(settings.experiments // 10, 20), []
-    for units in _COMPARED_UNITS:
-        found = sensitivity(
-            replace(Comparison(), units=units), experiments, np.random.default_rng([settings.seed, units])
-        )
-        rows.append((f"{units}", f"{found.ab_test_right:.0%}", f"{found.interleaving_right:.0%}"))
-        progress(1)
-    return Table(
-        "Interleaving",
-        "How often p < 0.05 for the better of two rankings (category weight 0.3 against 0) with the same units, 2 "
-        f"pages of 10 items each; {experiments:,} experiments.",
-        ("units", "A/B test", "team draft"),
-        tuple(rows),
-    )
-
-
 def _planted_experiments(settings: CalibrationSettings) -> int:
     return max(settings.experiments // 4, 20)
-
-
-def _share(happened: Truths) -> str:
-    interval = stats.binomtest(int(happened.sum()), len(happened)).proportion_ci()
-    return f"{happened.mean():.1%} [{interval.low:.1%}, {interval.high:.1%}]"

@@ -24,6 +24,7 @@ from ruiji_events.journal import Journal
 from ruiji_events.tables import Table
 
 from ruiji_server.domain.errors import RuijiError
+from ruiji_server.ranking.interleaving import DraftedPage
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page
 from ruiji_server.store.clock import now_us
@@ -49,8 +50,8 @@ class ServedPage:
     variants: Sequence[recommendation_pb2.VariantAssignment] = ()
     """Of experiments that the request took part in, failed or not."""
     policy: RankingPolicy | None = None
-    """What the page was ranked by; None if it did not come so far."""
-    page: Page | None = None
+    """What the page was ranked by; None if it did not come so far, or two policies had a part in the page."""
+    page: Page | DraftedPage | None = None
     answer: recommendation_pb2.SimilarItemsResponse | None = None
     error: str | None = None
     """Reason of the failure, if there was one."""
@@ -162,16 +163,22 @@ def impression(at_us: int, served: ServedPage) -> dict[str, Any]:
         ],
         "items": [],
     }
-    if served.error is not None or served.answer is None or served.page is None or served.policy is None:
+    if served.error is not None or served.answer is None or served.page is None:
         return event
-    answer, page, trace = served.answer, served.page, served.page.trace
-    return event | {
-        "encoder_id": answer.encoder_id,
-        "generation_id": answer.generation_id,
-        "max_price_ratio": float("inf") if page.price_ratios is None else served.policy.max_price_ratio,
-        "category_weight": 0.0 if page.category_similarities is None else served.policy.category_weight,
+    answer, page = served.answer, served.page
+    event |= {
+        "encoder_id": answer.encoder_id or None,
+        "generation_id": answer.generation_id or None,
         "exhausted": page.exhausted,
         "items": _items(answer, page),
+    }
+    if isinstance(page, DraftedPage) or served.policy is None:
+        # Of two policies and two searches there is no one value.
+        return event
+    trace = page.trace
+    return event | {
+        "max_price_ratio": float("inf") if page.price_ratios is None else served.policy.max_price_ratio,
+        "category_weight": 0.0 if page.category_similarities is None else served.policy.category_weight,
         "candidates": trace.candidates,
         "dropped_not_recommendable": trace.dropped_not_recommendable,
         "dropped_by_price": trace.dropped_by_price,
@@ -180,7 +187,7 @@ def impression(at_us: int, served: ServedPage) -> dict[str, Any]:
     }
 
 
-def _items(answer: recommendation_pb2.SimilarItemsResponse, page: Page) -> list[dict[str, Any]]:
+def _items(answer: recommendation_pb2.SimilarItemsResponse, page: Page | DraftedPage) -> list[dict[str, Any]]:
     columns: dict[str, Sequence[object]] = {
         "item_id": [item.item_id for item in answer.items],
         "position": range(1, len(answer.items) + 1),
@@ -193,4 +200,6 @@ def _items(answer: recommendation_pb2.SimilarItemsResponse, page: Page) -> list[
         columns["category_similarity"] = page.category_similarities.tolist()
     if page.propensities is not None:
         columns["propensity"] = page.propensities.tolist()
+    if isinstance(page, DraftedPage):
+        columns["team"] = [item.team or None for item in answer.items]
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

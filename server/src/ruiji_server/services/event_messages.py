@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ruiji.v1 import events_pb2
@@ -75,11 +75,13 @@ def _impression(message: events_pb2.Impression) -> dict[str, Any]:
         raise _invalid_impression("an item twice", "items")
     if len({item["position"] for item in items}) < len(items):
         raise _invalid_impression("a position twice", "items")
+    variants = list(_variants(message))
+    _check_teams(items, variants)
     return {
         "table": Table.IMPRESSIONS,
         "source": "client",
         "query_item_id": message.query_item_id,
-        "experiments": list(_variants(message)),
+        "experiments": variants,
         "encoder_id": message.encoder_id or None,
         "generation_id": message.generation_id or None,
         "page_size": message.page_size if message.HasField("page_size") else None,
@@ -94,8 +96,33 @@ def _variants(message: events_pb2.Impression) -> Iterator[dict[str, Any]]:
     for index, variant in enumerate(message.variants):
         field = f"impression.variants[{index}]"
         _check_text(variant.experiment, Reason.VARIANT_INVALID, f"{field}.experiment", _MAX_NAME_CHARS)
-        _check_text(variant.variant, Reason.VARIANT_INVALID, f"{field}.variant", _MAX_NAME_CHARS)
+        if not variant.interleaved:
+            _check_text(variant.variant, Reason.VARIANT_INVALID, f"{field}.variant", _MAX_NAME_CHARS)
+        elif variant.variant or variant.forced:
+            raise InvalidArgument(
+                Reason.VARIANT_INVALID,
+                "an interleaved page has no variant, and is never forced; send `variants` of the answer as they are",
+                field=field,
+            )
         yield {"experiment": variant.experiment, "variant": variant.variant, "forced": variant.forced}
+
+
+def _check_teams(items: Sequence[Mapping[str, Any]], variants: Sequence[Mapping[str, Any]]) -> None:
+    interleaved = [variant["experiment"] for variant in variants if not variant["variant"]]
+    if len(interleaved) > 1:
+        raise InvalidArgument(
+            Reason.VARIANT_INVALID,
+            f"a page is interleaved for one experiment at most, not for {' and '.join(interleaved)}",
+            field="impression.variants",
+        )
+    teamed = next((index for index, item in enumerate(items) if "team" in item), None)
+    if teamed is not None and not interleaved:
+        raise InvalidArgument(
+            Reason.VARIANT_INVALID,
+            "an item has a team, and none of the page's experiments is interleaved; send `variants` of the answer as "
+            "they are",
+            field=f"impression.items[{teamed}].team",
+        )
 
 
 def _item(message: events_pb2.ImpressedItem, index: int) -> dict[str, Any]:
@@ -112,6 +139,9 @@ def _item(message: events_pb2.ImpressedItem, index: int) -> dict[str, Any]:
                 Reason.EVENT_VALUE_INVALID, f"{name} is {value}; it must be finite", field=f"{field}.{name}"
             )
         item[name] = value
+    if message.team:
+        _check_text(message.team, Reason.VARIANT_INVALID, f"{field}.team", _MAX_NAME_CHARS)
+        item["team"] = message.team
     if "propensity" in item and not 0.0 < item["propensity"] <= 1.0:
         raise InvalidArgument(
             Reason.EVENT_VALUE_INVALID,

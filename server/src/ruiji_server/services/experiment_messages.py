@@ -10,6 +10,7 @@ from ruiji.v1 import experiments_pb2
 from ruiji_experiments.definition.errors import DefinitionError, inside
 from ruiji_experiments.definition.model import (
     DEFAULT_LAYER,
+    HALF_BP,
     WHOLE_BP,
     Experiment,
     RampStep,
@@ -38,7 +39,8 @@ def experiment_from(message: experiments_pb2.Experiment, default_start: datetime
     Raises:
         DefinitionError: it contradicts itself.
     """
-    variants = tuple(_variant(place, one) for place, one in enumerate(message.variants))
+    default_share_bp = HALF_BP if message.interleaved else 0
+    variants = tuple(_variant(place, one, default_share_bp) for place, one in enumerate(message.variants))
     if message.aa_variants:
         equal = equal_variants(message.aa_variants)
         if variants not in ((), equal):
@@ -55,6 +57,7 @@ def experiment_from(message: experiments_pb2.Experiment, default_start: datetime
         ramp=tuple(_ramp_step(place, step) for place, step in enumerate(message.ramp)),
         target=_target(message.target),
         is_aa=bool(message.aa_variants),
+        interleaved=message.interleaved,
         description=message.description,
     )
 
@@ -68,6 +71,7 @@ def experiment_message(experiment: Experiment) -> experiments_pb2.Experiment:
         salt=experiment.salt,
         variants=[_variant_message(variant) for variant in experiment.variants],
         aa_variants=len(experiment.variants) if experiment.is_aa else 0,
+        interleaved=experiment.interleaved,
         traffic_bp=experiment.traffic_bp,
         ramp=[experiments_pb2.RampStep(at=_timestamp(step.at), traffic_bp=step.traffic_bp) for step in experiment.ramp],
         start=_timestamp(experiment.start),
@@ -123,7 +127,7 @@ def status_message(
     )
 
 
-def _variant(place: int, message: experiments_pb2.Variant) -> Variant:
+def _variant(place: int, message: experiments_pb2.Variant, default_share_bp: int) -> Variant:
     with inside(f"variants[{place}]"):
         settings = Settings(
             encoder_id=message.encoder_id or None,
@@ -131,7 +135,7 @@ def _variant(place: int, message: experiments_pb2.Variant) -> Variant:
             category_weight=message.category_weight if message.HasField("category_weight") else None,
             candidates=message.candidates if message.HasField("candidates") else None,
         )
-        return Variant(message.name, message.share_bp, settings)
+        return Variant(message.name, message.share_bp or default_share_bp, settings)
 
 
 def _variant_message(variant: Variant) -> experiments_pb2.Variant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
@@ -20,6 +21,7 @@ from ruiji_server.services.batch import answer_each
 from ruiji_server.services.explaining import Explaining, dropped_items, explaining_of
 from ruiji_server.services.exploring import Explorer
 from ruiji_server.services.failures import Context, rpc
+from ruiji_server.services.interleaving import Contender, Contest, interleaved_answer
 from ruiji_server.services.messages import (
     check_asker,
     generation_info,
@@ -104,6 +106,10 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             if part.serving is not serving:
                 serving, subject = part.serving, listed_subject(request.item_id, part.serving)
             policy, served.variants = part.policy, part.variants
+            if part.contest is not None:
+                answer = _interleaved(request, served, subject, serving, part.contest)
+                if answer is not None:
+                    return answer
         served.policy = policy
         explaining = explaining_of(request, serving.live)
         page = _page(
@@ -211,6 +217,35 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             case _:
                 return self._serving.choose_for_item(encoder_id, request.item_id)
         return self._serving.choose(encoder_id, query)
+
+
+def _interleaved(
+    request: recommendation_pb2.SimilarItemsRequest,
+    served: ServedPage,
+    subject: Subject,
+    serving: Serving,
+    contest: Contest,
+) -> recommendation_pb2.SimilarItemsResponse | None:
+    """Answer by both variants of an experiment; None if that fails.
+
+    Args:
+        request: what is asked.
+        served: the answer as it comes about.
+        subject: what it is about, as `serving` sees it.
+        serving: what would answer without the experiment.
+        contest: the experiment.
+    """
+    page_size = page_size_of(request)
+
+    def page_of(contender: Contender) -> Page:
+        about = subject
+        if contender.serving is not serving:
+            seen = listed_subject(request.item_id, contender.serving)
+            # Price and category are the item's, and the same for both even if one generation is a change behind.
+            about = replace(seen, price=subject.price, category_path=subject.category_path)
+        return _page(about, contender.serving, page_size, contender.policy, request.ranking)
+
+    return interleaved_answer(contest, served, page_size, page_of)
 
 
 def _page(

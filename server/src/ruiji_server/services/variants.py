@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ruiji.v1 import recommendation_pb2
-from ruiji_experiments.assignment import Asker, Assigner, Assignment
+from ruiji_experiments.assignment import Asker, Assigner
 from ruiji_experiments.definition.model import Parameter, Settings
 from ruiji_experiments.errors import RuijiExperimentsError
 
 from ruiji_server.domain.errors import InvalidArgument, Reason, Unavailable
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.services import experiment_metrics
+from ruiji_server.services.interleaving import Contender, Contest
 from ruiji_server.services.serving import Serving, ServingGenerations
 from ruiji_server.store.engine import Database
 from ruiji_server.store.experiments import experiments, newest_revision
@@ -40,6 +41,8 @@ class Part:
     serving: Serving
     policy: RankingPolicy
     variants: Sequence[recommendation_pb2.VariantAssignment] = ()
+    contest: Contest | None = None
+    """The interleaved experiment among them; the rest holds for both of its variants, and without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +137,40 @@ class RunningExperiments:
             serving: what would answer without any experiment.
             policy: the ranking without any, the request's departures from it included.
         """
-        encoder_id, labels = None, []
+        encoder_id, labels, interleaved = None, [], None
         for assignment in self._assigner.assign(asker, self._clock()):
-            experiment, settings = assignment.experiment, assignment.variant.settings
+            experiment, variant = assignment.experiment, assignment.variant
             hindrance = self._hindrance(self._needs[experiment.name], request, serving)
+            if variant is None and request.explain:
+                # An explanation is of one page.
+                hindrance = "explained"
             if hindrance is not None:
                 experiment_metrics.observe_left_out(experiment.name, hindrance)
                 continue
-            encoder_id = settings.encoder_id or encoder_id
-            policy = with_settings(policy, settings, request.ranking)
-            labels.append(_label_of(assignment))
-            experiment_metrics.observe_request(experiment.name, assignment.variant.name)
-        chosen = serving if encoder_id is None else self._serving.get(encoder_id)
+            if variant is None:
+                # The only one: no two run at the same time but in one layer, and of a layer a unit is in one.
+                interleaved = experiment
+                continue
+            encoder_id = variant.settings.encoder_id or encoder_id
+            policy = with_settings(policy, variant.settings, request.ranking)
+            labels.append(_label(experiment.name, variant.name))
+            experiment_metrics.observe_request(experiment.name, variant.name)
+        chosen = self._serving_of(encoder_id, serving)
+        if interleaved is None:
+            return Part(chosen, policy, labels)
+        first, second = (
+            Contender(
+                one.name,
+                self._serving_of(one.settings.encoder_id, chosen),
+                with_settings(policy, one.settings, request.ranking),
+            )
+            for one in interleaved.variants
+        )
+        return Part(chosen, policy, labels, Contest(interleaved.name, interleaved.salt, (first, second)))
+
+    def _serving_of(self, encoder_id: str | None, default: Serving) -> Serving:
         # `_hindrance` has looked, and nothing was awaited since.
-        return Part(chosen or serving, policy, labels)
+        return default if encoder_id is None else self._serving.get(encoder_id) or default
 
     def _hindrance(
         self, needs: _Needs, request: recommendation_pb2.SimilarItemsRequest, serving: Serving
@@ -188,10 +211,6 @@ def forced_label(variant: str) -> recommendation_pb2.VariantAssignment:
     """Return what an answer says of a variant that the request asked for by name, "experiment/variant"."""
     experiment, _, name = variant.partition("/")
     return recommendation_pb2.VariantAssignment(experiment=experiment, variant=name, forced=True)
-
-
-def _label_of(assignment: Assignment) -> recommendation_pb2.VariantAssignment:
-    return _label(assignment.experiment.name, assignment.variant.name)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ cost a third of that, and the message stays protobuf's own: whatever it makes of
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from google.protobuf.descriptor import Descriptor
 from ruiji.v1 import recommendation_pb2
 
 from ruiji_server.columns.live import LiveColumns
+from ruiji_server.ranking.interleaving import DraftedPage
 from ruiji_server.ranking.query import Page
 
 Answer = recommendation_pb2.SimilarItemsResponse | recommendation_pb2.SimilarItemsOutcome
@@ -25,6 +27,11 @@ _TAGGED: Final = np.dtype([("tag", "u1"), ("value", "<f4")])
 
 def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
     """Add the items of a page to an answer that has none."""
+    add_named_items(answer, page, live.item_ids_utf8(page.rows))
+
+
+def add_named_items(answer: Answer, page: Page | DraftedPage, item_ids: Sequence[bytes]) -> None:
+    """Add the items of a page to an answer that has none; `item_ids` are theirs in UTF-8."""
     columns = (
         (_SCORE, page.scores),
         (_COSINE, page.cosines),
@@ -34,14 +41,14 @@ def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
     )
     present = [(tag, values) for tag, values in columns if values is not None]
     # Tag and value by turns, without gaps: what follows an item's id, for all items at once.
-    numbers = np.empty((len(page.rows), len(present)), dtype=_TAGGED)
+    numbers = np.empty((len(item_ids), len(present)), dtype=_TAGGED)
     for place, (tag, values) in enumerate(present):
         numbers["tag"][:, place] = tag
         numbers["value"][:, place] = values
     packed, size = numbers.tobytes(), numbers.dtype.itemsize * len(present)
     items_tag = _tag(answer.DESCRIPTOR, "items", _LENGTH_DELIMITED)
     parts: list[bytes] = []
-    for place, item_id in enumerate(live.item_ids_utf8(page.rows)):
+    for place, item_id in enumerate(item_ids):
         parts += (_head(items_tag, len(item_id), size), item_id, packed[place * size : (place + 1) * size])
     answer.MergeFromString(b"".join(parts))
 
