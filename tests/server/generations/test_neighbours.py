@@ -31,9 +31,10 @@ def test_each_item_has_its_nearest_others_in_its_band(generation, tmp_path, monk
     for row in range(0, len(columns), 7):
         rows = eligible_rows(columns, row, ratio)
         wanted, cosines = nearest_among(columns.embeddings, rows, columns.embeddings[row], width)
-        found, complete = table.of(row)
+        found, cosines_found, complete = table.of(row)
         assert complete == (len(rows) < width)
         assert len(found) == len(wanted)
+        np.testing.assert_allclose(cosines_found, cosines, atol=1e-6)
         assert len(set(found.tolist())) == len(found)
         assert set(found.tolist()) <= set(rows.tolist())
         np.testing.assert_allclose(columns.embeddings[found] @ columns.embeddings[row], cosines, atol=1e-6)
@@ -53,11 +54,11 @@ def test_a_large_catalogue_has_the_neighbours_that_the_index_finds_and_misses_fe
     for row in range(0, len(columns), 7):
         rows = eligible_rows(columns, row, 2.0)
         wanted, _ = nearest_among(columns.embeddings, rows, columns.embeddings[row], 40)
-        found, complete = table.of(row)
+        found, cosines, complete = table.of(row)
         assert complete == (len(rows) < 40)
         assert len(found) == len(wanted) == len(set(found.tolist()))
         assert set(found.tolist()) <= set(rows.tolist())
-        cosines = columns.embeddings[found] @ columns.embeddings[row]
+        np.testing.assert_allclose(columns.embeddings[found] @ columns.embeddings[row], cosines, atol=1e-6)
         assert (np.diff(cosines) <= 1e-6).all()
         hit, total = hit + len(set(found.tolist()) & set(wanted.tolist())), total + len(wanted)
     assert 0.95 <= hit / total <= 1.0
@@ -79,14 +80,37 @@ def test_rows_after_the_last_neighbour_are_marked(generation, tmp_path):
     table = NeighbourTable.open(tmp_path, 2.0)
 
     for row in (0, 1_500, 2_999):
-        neighbours_of_row, complete = table.of(row)
+        neighbours_of_row, cosines, complete = table.of(row)
         assert complete
-        assert len(neighbours_of_row) == len(eligible_rows(columns, row, 2.0))
+        assert len(neighbours_of_row) == len(cosines) == len(eligible_rows(columns, row, 2.0))
         assert (table.rows[row, len(neighbours_of_row) :] == NO_NEIGHBOUR).all()
+        assert (table.cosines[row, len(neighbours_of_row) :] == 0).all()
+
+
+def test_a_table_of_before_cosines_were_kept_is_read(generation, tmp_path):
+    columns = generation.columns
+    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+    with_cosines = NeighbourTable.open(tmp_path, 2.0)
+    (tmp_path / "neighbour_cosines.npy").unlink()
+    table = NeighbourTable.open(tmp_path, 2.0)
+
+    rows, cosines, complete = table.of(7)
+    assert cosines is None
+    wanted, _, wanted_complete = with_cosines.of(7)
+    assert (rows == wanted).all()
+    assert complete == wanted_complete
 
 
 def test_another_file_in_its_place_is_refused(tmp_path):
     np.save(tmp_path / "neighbours.npy", np.zeros(3))
 
     with pytest.raises(ValueError, match=r"neighbours\.npy holds float64"):
+        NeighbourTable.open(tmp_path, 2.0)
+
+
+def test_cosines_of_another_table_are_refused(tmp_path):
+    np.save(tmp_path / "neighbours.npy", np.zeros((4, 3), dtype=np.uint32))
+    np.save(tmp_path / "neighbour_cosines.npy", np.zeros((4, 2), dtype=np.float32))
+
+    with pytest.raises(ValueError, match=r"neighbour_cosines\.npy holds float32 of shape \(4, 2\)"):
         NeighbourTable.open(tmp_path, 2.0)

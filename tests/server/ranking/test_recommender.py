@@ -30,12 +30,14 @@ class ExactSearch:
         return nearest_among(self._embeddings, np.arange(len(self._embeddings)), query, k)[0]
 
 
-@pytest.fixture(scope="module", params=["search", "neighbour table"])
+@pytest.fixture(scope="module", params=["search", "neighbour table", "neighbour table without cosines"])
 def exact(request, generation, tmp_path_factory) -> Recommender:
     columns, table = generation.columns, None
-    if request.param == "neighbour table":
+    if request.param != "search":
         folder = tmp_path_factory.mktemp("table")
         write_neighbours(folder, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+        if request.param == "neighbour table without cosines":
+            (folder / "neighbour_cosines.npy").unlink()
         table = NeighbourTable.open(folder, 2.0)
     return Recommender(LiveColumns(columns), ExactSearch(columns.embeddings), table)
 

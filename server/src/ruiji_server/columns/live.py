@@ -104,7 +104,7 @@ class LiveColumns:
 
     def item_ids_utf8(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Return the ids of the items in rows, as UTF-8; quicker than one by one."""
-        if len(rows) == 0 or rows.max() < len(self.base):
+        if not self._slot_of or len(rows) == 0 or rows.max() < len(self.base):
             return self.base.item_ids_utf8(rows)
         return [self.item_id(row).encode() for row in rows.tolist()]
 
@@ -120,14 +120,14 @@ class LiveColumns:
     def price(self, row: int) -> Price:
         """Return the price of the item in a row."""
         if row < len(self.base):
-            return Price(int(self.base.prices_minor[row]), self.base.currencies[self.base.currency_numbers[row]])
+            return Price(*self.base.price(row))
         slot = row - len(self.base)
         return Price(int(self._prices_minor[slot]), self._currencies[self._currency_numbers[slot]])
 
     def category_path(self, row: int) -> tuple[str, ...]:
         """Return the category path of the item in a row."""
         if row < len(self.base):
-            return self._category_paths[int(self.base.category_numbers[row])]
+            return self._category_paths[self.base.category_number(row)]
         return self._category_paths[int(self._category_numbers[row - len(self.base)])]
 
     def prices_minor(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

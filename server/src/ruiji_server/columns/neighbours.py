@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS: Final = "neighbours.npy"
+COSINES: Final = "neighbour_cosines.npy"
 NO_NEIGHBOUR: Final = np.uint32(2**32 - 1)
 """Fills a row of the table after the last neighbour."""
 
@@ -24,6 +25,9 @@ class NeighbourTable:
 
     rows: NDArray[np.uint32]
     """Shape (items, width), best first; `NO_NEIGHBOUR` after the last. May be memory-mapped."""
+    cosines: NDArray[np.float32] | None
+    """Of the neighbours to the item, as `rows`, 0 after the last; None in generations from before they were kept. May
+    be memory-mapped."""
     max_price_ratio: float
     """Of the band."""
 
@@ -37,17 +41,27 @@ class NeighbourTable:
         rows = np.load(folder / NEIGHBOURS, mmap_mode="r")
         if rows.dtype != np.uint32 or rows.ndim != 2:
             raise ValueError(f"{folder / NEIGHBOURS} holds {rows.dtype} of {rows.ndim} dimensions, not uint32 of 2")
-        return cls(rows.view(np.ndarray), max_price_ratio)
+        if not (folder / COSINES).exists():
+            return cls(rows.view(np.ndarray), None, max_price_ratio)
+        cosines = np.load(folder / COSINES, mmap_mode="r")
+        if cosines.dtype != np.float32 or cosines.shape != rows.shape:
+            raise ValueError(f"{folder / COSINES} holds {cosines.dtype} of shape {cosines.shape}, not as {NEIGHBOURS}")
+        return cls(rows.view(np.ndarray), cosines.view(np.ndarray), max_price_ratio)
 
     @property
     def width(self) -> int:
         """Most neighbours of an item."""
         return int(self.rows.shape[1])
 
-    def of(self, row: int) -> tuple[NDArray[np.int64], bool]:
-        """Return an item's neighbours, best first, shape (n,), and whether these are all that may be recommended."""
+    def of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32] | None, bool]:
+        """Return an item's neighbours, best first, their cosines, and whether no others may be recommended.
+
+        Both arrays have shape (n,); there are no cosines where the generation does not keep them.
+        """
         neighbours = self.rows[row]
+        cosines = None if self.cosines is None else self.cosines[row]
         complete = bool(neighbours[-1] == NO_NEIGHBOUR)
         if complete:
-            neighbours = neighbours[: int(np.argmax(neighbours == NO_NEIGHBOUR))]
-        return neighbours.astype(np.int64), complete
+            count = int(np.argmax(neighbours == NO_NEIGHBOUR))
+            neighbours, cosines = neighbours[:count], None if cosines is None else cosines[:count]
+        return neighbours.astype(np.int64), cosines, complete

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ruiji_server.columns import layout
-from ruiji_server.columns.neighbours import NEIGHBOURS
+from ruiji_server.columns.neighbours import COSINES, NEIGHBOURS
 from ruiji_server.columns.reader import Columns
 from ruiji_server.columns.writer import write_columns
 from ruiji_server.generations.collection import remove_abandoned
@@ -230,7 +230,7 @@ class _Build:
         return True
 
     def _checksums(self, *, has_table: bool) -> dict[str, FileEntry]:
-        names = (*layout.FILES, INDEX_FILE, *([NEIGHBOURS] if has_table else []))
+        names = (*layout.FILES, INDEX_FILE, *([NEIGHBOURS, COSINES] if has_table else []))
         total = sum((self.folder / name).stat().st_size for name in names)
         with self.clock.stage("Checksums", total) as advance:
             return file_entries(self.folder, names, advance)

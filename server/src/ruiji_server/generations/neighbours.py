@@ -12,11 +12,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ruiji_server.columns.neighbours import NEIGHBOURS, NO_NEIGHBOUR
+from ruiji_server.columns.neighbours import COSINES, NEIGHBOURS, NO_NEIGHBOUR
 from ruiji_server.columns.npy import write_npy_header
 from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState
@@ -30,7 +31,7 @@ _PROPOSALS = (512, 2_048)
 """How many the index is asked for, and how many at the second try."""
 _NO_COSINE = np.float32(-np.inf)
 
-Table = np.memmap[tuple[int, int], np.dtype[np.uint32]]
+Scalar = TypeVar("Scalar", np.uint32, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def write_neighbours(
         settings: see there.
         progress: told how many items were done since the last call.
     """
-    table = _new_table(folder / NEIGHBOURS, len(columns), settings.width)
+    table = _Table(folder, columns, settings.width)
     rows = np.arange(len(columns), dtype=np.int64)
     if len(columns) > settings.exact_up_to:
         for proposals in _PROPOSALS:
@@ -71,20 +72,44 @@ def write_neighbours(
     table.flush()
 
 
-def _new_table(path: Path, items: int, width: int) -> Table:
+class _Table:
+    """The table's two files under construction."""
+
+    def __init__(self, folder: Path, columns: Columns, width: int) -> None:
+        self.width = width
+        self._embeddings = columns.embeddings
+        shape = len(columns), width
+        self._rows = _new_file(folder / NEIGHBOURS, np.dtype(np.uint32), shape)
+        self._cosines = _new_file(folder / COSINES, np.dtype(np.float32), shape)
+
+    def fill(self, items: NDArray[np.int64], rows: NDArray[np.uint32]) -> None:
+        """Write the neighbours of items, shape (items, width), and their cosines."""
+        self._rows[items] = rows
+        for item, neighbours in zip(items.tolist(), rows, strict=True):
+            known = neighbours[neighbours != NO_NEIGHBOUR]
+            # One by one, as a server without the table works them out, so that both give the same numbers.
+            self._cosines[item, : len(known)] = self._embeddings.take(known, axis=0) @ self._embeddings[item]
+
+    def flush(self) -> None:
+        """Write to disk what is still in memory."""
+        self._rows.flush()
+        self._cosines.flush()
+
+
+def _new_file(path: Path, dtype: np.dtype[Scalar], shape: tuple[int, int]) -> np.memmap[Any, np.dtype[Scalar]]:
     with path.open("wb") as file:
-        write_npy_header(file, "<u4", (items, width))
+        write_npy_header(file, dtype.str, shape)
         start = file.tell()
         # Claimed at once: on a full disk this is an error, and writing through the map would be the end of the process.
-        os.posix_fallocate(file.fileno(), start, items * width * 4)
-    return np.memmap(path, np.uint32, "r+", start, (items, width))
+        os.posix_fallocate(file.fileno(), start, shape[0] * shape[1] * dtype.itemsize)
+    return np.memmap(path, dtype, "r+", start, shape)
 
 
 def _compare(
-    table: Table, columns: Columns, rows: NDArray[np.int64], max_ratio: float, progress: Callable[[int], None]
+    table: _Table, columns: Columns, rows: NDArray[np.int64], max_ratio: float, progress: Callable[[int], None]
 ) -> None:
     """Fill rows of the table by comparing the items with all that are on sale in their bands."""
-    width = table.shape[1]
+    width = table.width
     for number, currency in enumerate(columns.currencies):
         # On sale, by price and row.
         shelf = columns.rows_in_currency(currency)
@@ -103,12 +128,12 @@ def _compare(
                 _mask(cosines, tile, first, last)
                 cosines[_pairs(block, shelf[tile])] = _NO_COSINE
                 best.offer_tile(cosines, shelf[tile])
-            table[block] = best.rows
+            table.fill(block, best.rows)
             progress(len(block))
 
 
 def _propose(
-    table: Table,
+    table: _Table,
     columns: Columns,
     index: UsearchIndex,
     rows: NDArray[np.int64],
@@ -118,7 +143,7 @@ def _propose(
 ) -> NDArray[np.int64]:
     """Fill rows of the table from what the index finds near the items; return those that it could not fill."""
     too_few: list[NDArray[np.int64]] = []
-    width = table.shape[1]
+    width = table.width
     for start in range(0, len(rows), _BLOCK_ITEMS):
         block = rows[start : start + _BLOCK_ITEMS]
         vectors = columns.embeddings[block]
@@ -137,7 +162,7 @@ def _propose(
             neighbours.astype(np.uint32),
             np.einsum("ij,ij->i", columns.embeddings[neighbours], vectors[owners]),
         )
-        table[block[filled]] = best.rows[filled]
+        table.fill(block[filled], best.rows[filled])
         too_few.append(block[~filled])
         progress(int(filled.sum()))
     return np.concatenate(too_few)

@@ -37,7 +37,7 @@ class NeighbourSearch(Protocol):
         """Return about the `k` nearest rows to a unit vector of shape (dimensions,), float32."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drops:
     """Candidates that were not eligible, by reason."""
 
@@ -47,7 +47,7 @@ class Drops:
     by_exclusion: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidates:
     """The nearest eligible items, and how they were found."""
 
@@ -118,32 +118,30 @@ class CandidateSearch:
             or not self._is_own_price(query, query.row)
         ):
             return None
-        known, complete = table.of(query.row)
-        rows = known
+        rows, cosines, complete = table.of(query.row)
+        if cosines is None:
+            cosines = self._base.embeddings.take(rows, axis=0) @ query.vector
+        known = len(rows)
         if query.policy.max_price_ratio < table.max_price_ratio:
-            rows = rows[self._is_in_band(rows, currency, band)]
+            inside = self._is_in_band(rows, currency, band)
+            rows, cosines = rows[inside], cosines[inside]
         in_band = len(rows)
-        if self._live.has_changes:
-            rows = rows[~self._live.hidden[rows]]
+        if self._live.has_changes and np.count_nonzero(hidden := self._live.hidden[rows]):
+            rows, cosines = rows[~hidden], cosines[~hidden]
         visible = len(rows)
         if len(query.excluded_rows):
-            rows = _without(rows, query.excluded_rows)
+            kept = np.isin(rows, query.excluded_rows, invert=True)
+            rows, cosines = rows[kept], cosines[kept]
         # Beyond an incomplete row of the table others may be eligible, whether or not they fit on the page.
         if not complete and (len(rows) < pool_size or len(rows) <= query.page_size):
             return None
-        drops = Drops(in_band - visible, len(known) - in_band, visible - len(rows))
-        eligible, rows = len(rows), rows[:pool_size]
-        cosines: NDArray[np.float32] = self._base.embeddings.take(rows, axis=0) @ query.vector
-        return Candidates(rows, cosines, eligible, len(known), drops, from_table=True)
+        drops = Drops(in_band - visible, known - in_band, visible - len(rows))
+        return Candidates(rows[:pool_size], cosines[:pool_size], len(rows), known, drops, from_table=True)
 
     def _is_own_price(self, query: Query, row: int) -> bool:
         """Return whether a query's price is that of the item in a row of the generation."""
-        price, base = query.price, self._base
-        return (
-            price is not None
-            and bool(base.prices_minor[row] == price.amount_minor)
-            and base.currencies[base.currency_numbers[row]] == price.currency
-        )
+        price = query.price
+        return price is not None and self._base.price(row) == (price.amount_minor, price.currency)
 
     def _found(self, query: Query, pool_size: int, currency: str | None, band: PriceBand) -> Candidates:
         """Search the generation."""
@@ -227,7 +225,7 @@ class CandidateSearch:
 
 def order_by_id(live: LiveColumns, rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the positions by descending value, ties by the UTF-8 bytes of the item id."""
-    if live.changed_items == 0 or len(rows) == 0 or rows.max() < len(live.base):
+    if not live.changed_items or len(rows) == 0 or rows.max() < len(live.base):
         # The generation's rows are in the order of ids.
         order: NDArray[np.int64] = np.lexsort((rows, -values))
         return order

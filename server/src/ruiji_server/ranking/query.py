@@ -1,9 +1,14 @@
-"""What goes into ranking and what comes out."""
+"""What goes into ranking and what comes out.
+
+None of these is changed once it is made. Those that each request makes are not frozen, though: that would take three
+times as long to make them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +17,10 @@ from ruiji_server.domain.items import Price
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.price_band import PriceBand
 
+NO_ROWS: Final[NDArray[np.int64]] = np.empty(0, dtype=np.int64)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Query:
     """What to recommend for."""
 
@@ -31,13 +38,13 @@ class Query:
     """Recommend only items of this currency; by default that of the price, or any."""
     row: int | None = None
     """The query's own row, which is never recommended; the vector is then its."""
-    excluded_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    excluded_rows: NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
     """Other rows not to recommend, each once."""
     explain: bool = False
     """Whether the trace should say what takes a look at the whole band."""
     explain_dropped: int = 0
     """How many of the nearest items that are not on the page are to be explained."""
-    explained_rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    explained_rows: NDArray[np.int64] = field(default_factory=lambda: NO_ROWS)
     """Rows to explain in any case, each once."""
 
     @property
@@ -91,7 +98,7 @@ class Dropped:
     """None if the query has no category."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trace:
     """How a page came about."""
 
@@ -110,7 +117,7 @@ class Trace:
     rank_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
     """Recommended items, best first. All arrays have shape (items on the page,)."""
 

@@ -6,6 +6,7 @@ excluded) the `candidates` nearest by cosine, ordered by score, ties by item id.
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy as np
@@ -73,10 +74,11 @@ class Recommender:
         if query.category_path is None:
             # Already ordered by cosine, then id.
             return np.arange(min(query.page_size, len(found.rows))), found.cosines[: query.page_size], None
-        weight = np.float32(query.policy.category_weight)
         numbers = self._live.category_numbers(found.rows)
         similarities = self._tree().similarities(query.category_path)[numbers]
-        scores = (np.float32(1) - weight) * found.cosines + weight * similarities
+        cosine_weight, category_weight = _weights(query.policy.category_weight)
+        scores = found.cosines * cosine_weight
+        scores += similarities * category_weight
         order = order_by_id(self._live, found.rows, scores)[: query.page_size]
         return order, scores[order], similarities[order]
 
@@ -93,3 +95,9 @@ class Recommender:
         ratios: NDArray[np.float64] = np.maximum(prices, query.price.amount_minor)
         ratios /= np.minimum(prices, query.price.amount_minor)
         return ratios
+
+
+@functools.lru_cache(maxsize=1024)
+def _weights(category_weight: float) -> tuple[np.float32, np.float32]:
+    """Return the weights of cosine and category similarity, of the type of what they weigh."""
+    return np.float32(1) - np.float32(category_weight), np.float32(category_weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class Explaining:
     """Named items that have no row."""
 
 
+NOTHING: Final = Explaining()
+
+
 def explaining_of(request: recommendation_pb2.SimilarItemsRequest, live: LiveColumns) -> Explaining:
     """Return what a request wants explained; nothing unless it wants an explanation at all.
 
@@ -37,7 +41,7 @@ def explaining_of(request: recommendation_pb2.SimilarItemsRequest, live: LiveCol
         InvalidArgument: too much of it.
     """
     if not request.explain:
-        return Explaining()
+        return NOTHING
     for name, number in (
         ("explain_dropped", request.explain_dropped),
         ("explain_item_ids", len(request.explain_item_ids)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,13 @@ from ruiji.v1 import recommendation_pb2
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.ranking.policy import RankingPolicy
-from ruiji_server.ranking.query import Page
+from ruiji_server.ranking.query import NO_ROWS, Page
 
 
-def rows_of(live: LiveColumns, item_ids: Iterable[str]) -> NDArray[np.int64]:
+def rows_of(live: LiveColumns, item_ids: Collection[str]) -> NDArray[np.int64]:
     """Return the rows of those items that are here, each once, ascending; shape (n,)."""
+    if not item_ids:
+        return NO_ROWS
     rows = {live.row_of(item_id) for item_id in item_ids} - {None}
     return np.array(sorted(row for row in rows if row is not None), dtype=np.int64)
 

@@ -26,7 +26,7 @@ from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Subject:
     """What is looked for."""
 
