@@ -16,9 +16,7 @@ from ruiji_cli.failures import UsageProblem
 if TYPE_CHECKING:
     from ruiji_evaluation.precisions import PrecisionTable
 
-TableFolder = Annotated[
-    Path | None, typer.Option("--out", help="Folder for precisions.md and precisions.json; without it, they are not.")
-]
+TableFolder = Annotated[Path | None, typer.Option("--out", help="Folder for precisions.md and precisions.json too.")]
 
 
 def precisions(
@@ -32,16 +30,17 @@ def precisions(
             "--only", metavar="PRECISION", help="Try this one; again for more.  [default: fp32 and all others]"
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=11, help="Pictures to measure on, of the validation side.")] = 256,
+    count: Annotated[int, typer.Option(min=11, help="Pictures to measure on, at most.")] = 256,
     calibration: Annotated[
-        int, typer.Option(min=1, help="Pictures that int8-static is calibrated on, of the training side.")
+        int, typer.Option(min=1, help="Pictures of the training side that int8-static is calibrated on, at most.")
     ] = 128,
     work: WorkFolder = DEFAULT_WORK,
     threads: Annotated[int, typer.Option(min=1, help="CPU cores for each export and for PyTorch.")] = 1,
 ) -> None:
     """Try every precision of a model before exporting one: size, closeness to PyTorch, speed, verdict of the gates.
 
-    Nothing is exported: choose by the table, then run `ruiji encoder export --precision`.
+    Such as `ruiji encoder precisions run/best projection.npz pairs --out table`. Nothing is exported: choose by the
+    table, then run `ruiji encoder export --precision`. Pictures to measure on are of the validation side.
     """
     import torch
     from ruiji_encoder.checkpoints import load_vision_tower

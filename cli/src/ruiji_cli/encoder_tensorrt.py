@@ -19,11 +19,18 @@ def tensorrt(
     out: Annotated[Path, typer.Option(help="Folder with `container/`, the repository for NVIDIA's image.")] = Path(
         "triton_models/repository"
     ),
-    precision: Annotated[str, typer.Option(help="Of the tower: bf16, fp16 or fp32.")] = "bf16",
-    usual_batch: Annotated[int, typer.Option(min=1, help="Batch that kernels are chosen for.")] = 8,
-    largest_batch: Annotated[int, typer.Option(min=1, help="Largest batch that the engine takes.")] = 64,
+    precision: Annotated[
+        str, typer.Option(help="Of the tower's products: bf16 (for GPUs since Ampere), fp16 or fp32.")
+    ] = "bf16",
+    usual_batch: Annotated[int, typer.Option(min=1, help="Pictures in the batch that the engine is fastest for.")] = 8,
+    largest_batch: Annotated[
+        int, typer.Option(min=1, help="Most pictures in a batch; also what Triton is told to batch up to.")
+    ] = 64,
     timing_cache: Annotated[
-        Path | None, typer.Option(help="File that keeps kernels' measured times from build to build.")
+        Path | None,
+        typer.Option(
+            help="File that keeps what was measured from build to build, so that the next has less to measure."
+        ),
     ] = None,
     plan_only: Annotated[
         bool, typer.Option("--plan-only", help="Show which nodes would compute in what, and build nothing.")
@@ -31,10 +38,13 @@ def tensorrt(
     work: WorkFolder = DEFAULT_WORK,
     threads: Threads = 2,
 ) -> None:
-    """Build a TensorRT engine, compare its answers with the fp32 graph, and write it into the container's repository.
+    """Build a TensorRT engine for NVIDIA's container, and write it into the container's repository.
 
-    Needs `tensorrt` and a GPU of the kind that will serve: run it in NVIDIA's container. Softmax, norms, pixels,
-    projection and unit length stay in fp32 whatever the precision. An engine that misses the gate is not written.
+    First export in fp32; then, on the kind of GPU that will serve and in the container that will serve (an engine fits
+    no other): `ruiji encoder tensorrt encoder pairs --timing-cache tensorrt.cache`. Softmax, norms, pixels, projection
+    and unit length stay in fp32 whatever the precision; `--plan-only` shows it, and needs neither TensorRT nor GPU.
+    The engine's answers are compared with the fp32 graph's on pictures of the validation side; an engine that misses
+    the gate is not written.
     """
     import onnx
     from ruiji_encoder.tensorrt.building import build_gated_engine

@@ -15,17 +15,25 @@ _MOST_TITLES = 20_000
 
 def export_text(
     checkpoint: Checkpoint,
-    projection: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Of the picture encoder.")],
-    encoder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of the picture encoder.")],
+    projection: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The one that the picture encoder was exported with.")
+    ],
+    encoder: Annotated[
+        Path,
+        typer.Argument(exists=True, file_okay=False, help="The picture encoder's folder; titles go into its space."),
+    ],
     pictures: Pictures,
     out: Annotated[Path, typer.Option(help="Folder for model.onnx, tokenizer/ and text_encoder.json.")],
     replace: Annotated[bool, typer.Option("--replace", help="Replace the text encoder that is in the folder.")] = False,
     work: WorkFolder = DEFAULT_WORK,
     threads: Threads = 2,
 ) -> None:
-    """Export the text tower with its tokenizer, so that titles land among the embeddings of pictures.
+    """Export the text encoder: tokenizer and ONNX graph, so that titles land among the embeddings of pictures.
 
-    Titles are centred on their own mean, measured on the training side, and projected as the pictures are.
+    Such as `ruiji encoder export-text run/best projection.npz encoder pairs --out text-encoder`, after `export`. Titles
+    are centred on their own mean, measured on up to 20,000 titles of the training side, and projected as the pictures
+    are. A graph whose answers differ from PyTorch's leaves nothing behind. `ruiji eval texts` tells how well titles and
+    pictures find each other.
     """
     import torch
     from ruiji_encoder.checkpoints import load_text_tower, load_tokenizer

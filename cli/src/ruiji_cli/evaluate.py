@@ -22,12 +22,11 @@ app = typer.Typer(
     "A study (TOML) names the item table, the pictures, the encoders, the baseline and, where there are no logs, which "
     "equal attributes make items relevant. `attributes` searches a gallery; `logs` puts logged lists into each "
     "encoder's order and judges them by their taps; `events` does so with yesterday's log of the servers and the "
-    "embeddings of the store, and needs no study. All write a Markdown and an HTML report with intervals, "
-    "significance, slices, and pages of wins and losses in pictures. See docs/evaluation.md for both formats.",
+    "embeddings of the store, and needs no study. These write a Markdown and an HTML report with intervals, "
+    "significance, slices, and pages of wins and losses in pictures. `texts` tells whether titles and pictures find "
+    "each other, `precisions` what fp16, bf16 and int8 cost. docs/evaluation.md has the formats of studies and logs.",
     no_args_is_help=True,
 )
-
-app.command("texts")(texts)
 
 StudyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="STUDY.toml", help="What is compared.")]
 DataRoot = Annotated[
@@ -151,6 +150,9 @@ def precisions(
     if not all(row.passed for row in table.rows):
         ERR.print("[bold red]error:[/] an export misses its gate; serve a higher precision")
         raise typer.Exit(1)
+
+
+app.command("texts")(texts)
 
 
 def _study(path: Path, data: Path | None, add: list[str] | None, only: list[str] | None, baseline: str | None) -> Study:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_PANEL = "Replacing the encoder of a running installation"
 _WATCH_S = 2.0
 EncoderArgument = Annotated[str, typer.Argument(metavar="ENCODER_ID", help="Which; `ruiji encoder list` shows them.")]
 
 
-@app.command("list")
+@app.command("list", rich_help_panel=_PANEL)
 def list_encoders(
     data: DataFolder = DEFAULT_DATA, store: StoreUrl = None, generations: GenerationsFolder = None
 ) -> None:
@@ -53,7 +54,7 @@ def list_encoders(
     OUT.print(table)
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def register(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The encoder's folder.")],
     data: DataFolder = DEFAULT_DATA,
@@ -82,7 +83,7 @@ def register(
     OUT.print(f"encoder {manifest.encoder_id} is {state}; `ruiji encoder status` shows how far it is")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def status(
     encoder_id: Annotated[str | None, typer.Argument(metavar="[ENCODER_ID]", help="Only this one.")] = None,
     data: DataFolder = DEFAULT_DATA,
@@ -100,7 +101,7 @@ def status(
             live.update(_progress_table(database, encoder_id), refresh=True)
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def share(
     encoder_id: EncoderArgument,
     requests: Annotated[float, typer.Argument(min=0.0, max=1.0, metavar="SHARE", help="0 to 1; 0 takes it away.")],
@@ -114,7 +115,7 @@ def share(
     OUT.print(f"encoder {encoder_id} answers {requests:.1%} of the requests, once its generation is loaded")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def rate(
     encoder_id: EncoderArgument,
     per_second: Annotated[float, typer.Argument(min=0.0, metavar="PICTURES", help="A second; 0 for no bound.")],
@@ -128,7 +129,7 @@ def rate(
     OUT.print(f"encoder {encoder_id}: {f'{per_second:g} pictures a second' if per_second else 'no bound'}")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def promote(
     encoder_id: EncoderArgument,
     data: DataFolder = DEFAULT_DATA,
@@ -165,7 +166,7 @@ def promote(
         OUT.print(f"encoder {promotion.promoted} is promoted, {promotion.before} stays active")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def rollback(data: DataFolder = DEFAULT_DATA, store: StoreUrl = None) -> None:
     """Promote again the encoder that was promoted before."""
     from ruiji_server.store.rollout import roll_back
@@ -174,7 +175,7 @@ def rollback(data: DataFolder = DEFAULT_DATA, store: StoreUrl = None) -> None:
     OUT.print(f"encoder {promotion.promoted} is promoted again, {promotion.before} stays active without a share")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def retire(
     encoder_id: EncoderArgument,
     data: DataFolder = DEFAULT_DATA,
@@ -203,7 +204,7 @@ def retire(
         OUT.print(f"encoder {encoder_id} is retired; {tasks:,} tasks were deleted, {embeddings:,} embeddings stay")
 
 
-@app.command()
+@app.command(rich_help_panel=_PANEL)
 def history(
     encoder_id: Annotated[str | None, typer.Argument(metavar="[ENCODER_ID]", help="Only this one.")] = None,
     data: DataFolder = DEFAULT_DATA,
