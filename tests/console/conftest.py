@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from ruiji_client import Experiment, RuijiClient, Variant
 
 from tests.support.chromium import find_chromium
+from tests.support.published_reports import begin_experiments
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
@@ -43,17 +43,6 @@ def running_console(target: str, *options: str) -> Iterator[str]:
     assert process.returncode == 0
 
 
-def put_experiment(target: str) -> None:
-    """Begin an experiment in which half of the units see another price band."""
-    variants = [Variant(name="control", share_bp=5_000), Variant(name="narrow", share_bp=5_000, max_price_ratio=1.2)]
-    with RuijiClient(target) as client:
-        client.put_experiment(
-            Experiment(name="narrow-band", description="Are nearer prices liked better?", variants=variants),
-            author="The pricing team",
-            reason="Shoppers said so",
-        )
-
-
 @pytest.fixture(scope="session")
 def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a server over a small rendered catalogue; read-only by agreement."""
@@ -71,7 +60,7 @@ def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         try:
             port = process.stdout.readline().strip()
             assert port, "the server did not start; its standard error says why"
-            put_experiment(f"127.0.0.1:{port}")
+            begin_experiments(f"127.0.0.1:{port}")
             yield int(port)
         finally:
             process.stdin.close()

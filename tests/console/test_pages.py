@@ -160,9 +160,9 @@ def test_categories_lead_down_to_items(open_page: OpenPage) -> None:
 
 def test_a_running_experiment_leads_to_a_comparison_of_its_variants(open_page: OpenPage) -> None:
     page = open_page("/experiments")
-    panel = page.locator(".panel")
+    panel = page.locator(".panel").first
     expect(panel).to_contain_text(re.compile(r"narrow-band.*running.*100 % of layer default", re.DOTALL))
-    expect(panel.get_by_role("row", name=re.compile("^narrow"))).to_contain_text("price band ×1.20")
+    expect(panel.get_by_role("row", name=re.compile("^narrow")).first).to_contain_text("price band ×1.20")
     expect(panel).to_contain_text("by The pricing team")
     page.get_by_role("link", name="Compare control with narrow").click()
     page.get_by_role("textbox", name="Or give an item id").fill(ITEM)

@@ -1,4 +1,4 @@
-"""Experiments as pages show them. Their lifts are the analysis's to tell, from the log of events."""
+"""Experiments as pages show them. What was found of them is in `reports`."""
 
 from __future__ import annotations
 
