@@ -13,14 +13,13 @@ from ruiji_encoder.architecture import read_from_scratch
 from ruiji_encoder.augmentation import MIRROR_ONLY, draw_changes
 from ruiji_encoder.backbones.efficientnet_lite import (
     STAGES,
-    TRUNKS,
     WHOLE_BACKBONE,
     LiteVisionConfig,
     LiteVisionTower,
     map_shape,
 )
 from ruiji_encoder.backbones.imagenet_weights import load_imagenet_weights
-from ruiji_encoder.backbones.siglip_lite import LiteSiglipModel, set_trunk
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipModel, set_backbone_px, set_trunk
 from ruiji_encoder.backbones.standardising import standardise_head
 from ruiji_encoder.backbones.trunk_rows import TrunkRows
 from ruiji_encoder.catalogue import FolderCatalogue
@@ -142,7 +141,7 @@ def test_folded_weights_compute_what_the_trained_network_computes(
     pixels = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
         torch.testing.assert_close(
-            tower.head_input(pixels, None)[:, -1280:], reference(weights, pixels), rtol=1e-3, atol=1e-4
+            tower.head_input(pixels)[:, -1280:], reference(weights, pixels), rtol=1e-3, atol=1e-4
         )
 
 
@@ -165,9 +164,10 @@ def test_weights_of_another_network_are_refused_by_name(weights: dict[str, torch
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("trunk_blocks = 5", "trunk_blocks of 5 is not among 0, 11, 12"),
+        ("trunk_blocks = 18", "a trunk of 18 blocks is not from 0 to 17"),
+        ("picture_px = 64", "pictures of 64 px for the backbone are not among 256, 128"),
         ("trunk_blocks = true", "trunk_blocks is True, which is no number"),
-        ("depth = 3", "unknown depth; there are trunk_blocks"),
+        ("depth = 3", "unknown depth; there are picture_px, trunk_blocks"),
     ],
 )
 def test_what_a_backbone_cannot_be_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -219,9 +219,11 @@ def test_a_tower_without_a_trunk_has_no_rows(catalogue: FolderCatalogue, tmp_pat
         TrunkRows(catalogue, LiteVisionTower(LiteVisionConfig(hidden_size=8)), tmp_path)
 
 
-@pytest.mark.parametrize("blocks", [TRUNKS[1], WHOLE_BACKBONE])
-def test_wherever_the_trunk_ends_the_features_are_the_same(lite_toml: Path, blocks: int) -> None:
+@pytest.mark.parametrize(("blocks", "backbone_px"), [(1, 128), (3, 256), (8, 128), (11, 256), (WHOLE_BACKBONE, 128)])
+def test_wherever_the_trunk_ends_the_features_are_the_same(lite_toml: Path, blocks: int, backbone_px: int) -> None:
     model = lite_siglip(lite_toml)
+    set_backbone_px(model, backbone_px)
+    set_trunk(model, 0)
     pixels = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(2)) * 2 - 1
     with torch.inference_mode():
         whole = model.vision_model(pixel_values=pixels).pooler_output
@@ -234,10 +236,24 @@ def test_wherever_the_trunk_ends_the_features_are_the_same(lite_toml: Path, bloc
 
 def test_sides_and_channels_of_maps_are_those_of_the_network(lite_toml: Path) -> None:
     tower = lite_siglip(lite_toml).vision_model
-    maps = relu6(tower.stem(torch.zeros(1, 3, 256, 256)))
-    for number, block in enumerate(tower.blocks, 1):
-        maps = block(maps)
-        assert map_shape(number) == (maps.shape[-1], maps.shape[1])
+    for side in (256, 128):
+        maps = relu6(tower.stem(torch.zeros(1, 3, side, side)))
+        for number, block in enumerate(tower.blocks, 1):
+            maps = block(maps)
+            assert map_shape(number, side) == (maps.shape[-1], maps.shape[1])
+
+
+def test_a_backbone_of_half_the_size_sees_means_of_2_x_2_pixels(lite_toml: Path) -> None:
+    model = lite_siglip(lite_toml)
+    pixels = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(4)) * 2 - 1
+    means = (pixels[..., ::2, ::2] + pixels[..., 1::2, ::2] + pixels[..., ::2, 1::2] + pixels[..., 1::2, 1::2]) / 4
+    whole_sha256 = weights_sha256(model.vision_model)
+    with torch.inference_mode():
+        of_means = model.vision_model(pixel_values=means).pooler_output
+        set_backbone_px(model, 128)
+        halved = model.vision_model(pixel_values=pixels).pooler_output
+    torch.testing.assert_close(halved, of_means, rtol=1e-4, atol=1e-5)
+    assert weights_sha256(model.vision_model) != whole_sha256, "other answers, another encoder"
 
 
 def test_a_new_head_sees_inputs_of_mean_0_and_deviation_1(lite_toml: Path, catalogue: FolderCatalogue) -> None:
@@ -245,7 +261,7 @@ def test_a_new_head_sees_inputs_of_mean_0_and_deviation_1(lite_toml: Path, catal
     some = _First(catalogue, 12)
     standardise_head(tower, some)
     with torch.inference_mode():
-        inputs = tower.head_input(normalise_pixels(torch.from_numpy(some.pictures(np.arange(12)))), None)
+        inputs = tower.head_input(normalise_pixels(torch.from_numpy(some.pictures(np.arange(12)))))
         standard = (inputs - tower.head.mean) / tower.head.deviation
     varying = inputs.std(dim=0) > 1e-3
     assert varying.any()
@@ -256,8 +272,12 @@ def test_a_new_head_sees_inputs_of_mean_0_and_deviation_1(lite_toml: Path, catal
 def test_a_trunk_is_chosen_anew_only_where_there_is_a_backbone(lite_toml: Path, siglip_folder: Path) -> None:
     with pytest.raises(TrainingError, match="the picture tower is SigLIP's own"):
         set_trunk(load_siglip(siglip_folder), 11)
-    with pytest.raises(TrainingError, match="a trunk of 3 blocks is not among 0, 11"):
-        set_trunk(lite_siglip(lite_toml), 3)
+    with pytest.raises(TrainingError, match="a trunk of 18 blocks is not from 0 to 17"):
+        set_trunk(lite_siglip(lite_toml), 18)
+    with pytest.raises(TrainingError, match="the picture tower is SigLIP's own"):
+        set_backbone_px(load_siglip(siglip_folder), 128)
+    with pytest.raises(TrainingError, match="pictures of 200 px for the backbone are not among 256, 128"):
+        set_backbone_px(lite_siglip(lite_toml), 200)
 
 
 def test_training_moves_what_is_behind_the_trunk_and_nothing_else(

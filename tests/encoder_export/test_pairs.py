@@ -126,15 +126,19 @@ def test_webdataset_shards_bring_pictures_and_titles(photographs: dict[str, byte
         add(archive, {"x/1.jpg": photographs["1.jpg"], "x/1.txt": b"Red ball"})
         add(
             archive,
-            {"2.jpg": photographs["2.jpg"], "2.json": b'{"id": 77, "title": "Blue box", "title_ja": "\\u7bb1"}'},
+            {
+                "2.jpg": photographs["2.jpg"],
+                "2.json": b'{"id": 77, "title": "Blue box", "title_ja": "\\u7bb1", "kind": "Boxes"}',
+            },
         )
     with tarfile.open(tmp_path / "b.tar", "w") as archive:
         add(archive, {"1.cut.png": b"", "2.txt": b"alone", "3.jpg": photographs["3.jpg"], "3.json": b"{"})
-    with Shards([tmp_path / "a.tar", tmp_path / "b.tar"], title_fields=("title", "title_ja")) as shards:
+    fields = {"title_fields": ("title", "title_ja"), "category_fields": ("kind",)}
+    with Shards([tmp_path / "a.tar", tmp_path / "b.tar"], **fields) as shards:
         listings = list(shards.pairs())
-        assert [(pair.pair_id, pair.titles) for pair in listings[:2]] == [
-            ("a.tar/x/1", ("Red ball",)),
-            ("77", ("Blue box", "箱")),
+        assert [(pair.pair_id, pair.titles, pair.categories) for pair in listings[:2]] == [
+            ("a.tar/x/1", ("Red ball",), ()),
+            ("77", ("Blue box", "箱"), ("Boxes",)),
         ]
         assert shards.read(listings[1].picture) == photographs["2.jpg"]
         assert [listing.reason for listing in listings[2:]] == [
@@ -145,11 +149,17 @@ def test_webdataset_shards_bring_pictures_and_titles(photographs: dict[str, byte
 
 
 def prepare(
-    table: Path, store: Path, out: Path, settings: PreparationSettings | None = None, *, replace: bool = False
+    table: Path,
+    store: Path,
+    out: Path,
+    settings: PreparationSettings | None = None,
+    *,
+    columns: Columns | None = None,
+    replace: bool = False,
 ) -> PairCounts:
     with PictureStores([store]) as pictures:
         counts, _ = prepare_pairs(
-            read_table(table, Columns()),
+            read_table(table, columns or Columns()),
             pictures,
             out,
             RULES,
@@ -251,6 +261,21 @@ def test_equal_titles_and_near_equal_pictures_stay_on_one_side(crowd: tuple[Path
     assert not titles[Side.TRAIN] & titles[Side.TEST]
     assert not titles[Side.TRAIN] & titles[Side.VALIDATION]
     assert all(len(data) > 20 for data in sides.values()), "groups are small, so no side swallows the others"
+
+
+def test_a_category_is_learned_beside_the_title_and_joins_nothing(crowd: tuple[Path, Path], tmp_path: Path) -> None:
+    table = tmp_path / "items.tsv"
+    header, *lines = crowd[0].read_text(encoding="utf-8").splitlines()
+    kinds = ["専用", "", *["Boxes"] * (len(lines) - 2)]
+    rows = [f"{line}\t{kind}" for line, kind in zip(lines, kinds, strict=True)]
+    table.write_text("\n".join([f"{header}\tkind", *rows]) + "\n", encoding="utf-8")
+    prepare(crowd[0], crowd[1], tmp_path / "plain")
+    prepare(table, crowd[1], tmp_path / "with", columns=Columns(categories=("kind",)))
+    plain, with_categories = (PreparedPairs(tmp_path / name, None) for name in ("plain", "with"))
+    assert with_categories.manifest.sides == plain.manifest.sides, "one category shared by all is no reason to join"
+    assert with_categories.captions(2) == (*plain.captions(2), "Boxes")
+    assert with_categories.captions(0) == (*plain.captions(0), "専用"), "rules are about titles"
+    assert with_categories.captions(1) == plain.captions(1), "an empty category says nothing"
 
 
 def test_a_smaller_sample_is_part_of_a_larger_one_and_keeps_its_size_despite_broken_pictures(

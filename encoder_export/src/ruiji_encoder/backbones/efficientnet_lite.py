@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from ruiji_encoding.pictures import PICTURE_SIZE_PX
 from torch import nn
-from torch.nn.functional import gelu, pad, relu6
+from torch.nn.functional import avg_pool2d, gelu, pad, relu6
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -52,16 +52,16 @@ BLOCKS = sum(stage.blocks for stage in STAGES)
 WHOLE_BACKBONE = BLOCKS + 1
 """As `trunk_blocks`: all blocks and the last convolution stay as they are, and only the head learns."""
 
-TRUNKS = (0, *range(11, WHOLE_BACKBONE + 1))
-"""What `trunk_blocks` may be: a trunk holds all that the head looks at on the way."""
+BACKBONE_SIZES_PX = (PICTURE_SIZE_PX, PICTURE_SIZE_PX // 2)
+"""Sides that pictures may have where the backbone begins. Half of it is a quarter of the work."""
 
 STEM_CHANNELS = 32
 TOP_CHANNELS = 1280
 LOOKED_AT = (8, 11)
 """After so many blocks the maps' means and deviations go to the head too: ImageNet's last features forget colour."""
 
-_LOOKED_AT_CHANNELS = 2 * sum((80, 112))
-HEAD_INPUT = TOP_CHANNELS + _LOOKED_AT_CHANNELS
+_LOOKED_AT_CHANNELS = (80, 112)
+HEAD_INPUT = TOP_CHANNELS + 2 * sum(_LOOKED_AT_CHANNELS)
 """Length of what the head turns into features."""
 
 
@@ -82,9 +82,11 @@ class LiteVisionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # tr
     head_dropout: float = 0.3
     """Of the head's input and of its hidden layer, while training."""
     image_size: int = PICTURE_SIZE_PX
-    """Side of the pictures."""
+    """Side of the pictures that come in."""
+    backbone_px: int = PICTURE_SIZE_PX
+    """Side at which the backbone sees them, of `BACKBONE_SIZES_PX`; the tower halves them itself, by means of 2 x 2."""
     trunk_blocks: int = 0
-    """Blocks that stay as they are, counted from the pictures' side: 0, 11 to 16, or `WHOLE_BACKBONE`."""
+    """Blocks that stay as they are, counted from the pictures' side: 0 to 16, or `WHOLE_BACKBONE`."""
     vision_use_head: bool = True
     """There is always a vector for each picture; for those who ask as they would ask a SigLIP."""
 
@@ -113,25 +115,25 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
             pixel_values: as `normalise_pixels` gives them, shape (n, 3, 256, 256).
         """
         end = self.config.trunk_blocks
-        maps, looks = self._through(relu6(self.stem(pixel_values)), [], 0, end)
+        maps, looks = self._through(self._begun(pixel_values), [], 0, end)
         rest = self._pooled(maps) if end == WHOLE_BACKBONE else maps.permute(0, 2, 3, 1).flatten(1)
         return torch.cat([*looks, rest], dim=1)
 
-    def head_input(self, pixel_values: torch.Tensor | None, trunk_rows: torch.Tensor | None) -> torch.Tensor:
-        """Return what the head sees, shape (n, `HEAD_INPUT`), float32; arguments as for `forward`."""
+    def head_input(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Return what the head sees of pictures, shape (n, `HEAD_INPUT`), float32; argument as for `trunk`."""
+        maps, looks = self._through(self._begun(pixel_values), [], 0, BLOCKS)
+        return torch.cat([*looks, self._pooled(maps)], dim=1)
+
+    def head_input_of_rows(self, trunk_rows: torch.Tensor) -> torch.Tensor:
+        """Return what the head sees of pictures of which `trunk` returned these rows."""
         end = self.config.trunk_blocks
-        looks: list[torch.Tensor] = []
-        if trunk_rows is None:
-            maps = relu6(self.stem(pixel_values))
-            end = 0
-        elif end == WHOLE_BACKBONE:
+        if end == WHOLE_BACKBONE:
             return trunk_rows
-        else:
-            looks = [trunk_rows[:, :_LOOKED_AT_CHANNELS]]
-            # Channels last as they lie in the row; the strides tell the convolutions.
-            side, channels = map_shape(end)
-            maps = trunk_rows[:, _LOOKED_AT_CHANNELS:].reshape(-1, side, side, channels).permute(0, 3, 1, 2)
-        maps, looks = self._through(maps, looks, end, BLOCKS)
+        looked = looked_at_numbers(end)
+        # Channels last as they lie in the row; the strides tell the convolutions.
+        side, channels = map_shape(end, self.config.backbone_px)
+        maps = trunk_rows[:, looked:].reshape(-1, side, side, channels).permute(0, 3, 1, 2)
+        maps, looks = self._through(maps, [trunk_rows[:, :looked]], end, BLOCKS)
         return torch.cat([*looks, self._pooled(maps)], dim=1)
 
     def forward(
@@ -150,9 +152,13 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
         Raises:
             ValueError: neither or both were given.
         """
-        if (pixel_values is None) == (trunk_rows is None):
+        if pixel_values is not None and trunk_rows is None:
+            seen = self.head_input(pixel_values)
+        elif trunk_rows is not None and pixel_values is None:
+            seen = self.head_input_of_rows(trunk_rows)
+        else:
             raise ValueError("give pixel_values or trunk_rows")
-        return BaseModelOutputWithPooling(pooler_output=self.head(self.head_input(pixel_values, trunk_rows)))
+        return BaseModelOutputWithPooling(pooler_output=self.head(seen))
 
     def trunk_weights(self) -> dict[str, nn.Parameter]:
         """Return the weights that stay as they are, by name."""
@@ -172,6 +178,11 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
     def pretrained_weights(self) -> list[nn.Parameter]:
         """Return all weights but those of the head, which ImageNet knows nothing of."""
         return [weight for name, weight in self.named_parameters() if not name.startswith("head.")]
+
+    def _begun(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        halved = self.config.backbone_px < self.config.image_size
+        seen = avg_pool2d(pixel_values, 2) if halved else pixel_values
+        return relu6(self.stem(seen))
 
     def _through(
         self, maps: torch.Tensor, looks: list[torch.Tensor], start: int, end: int
@@ -216,9 +227,14 @@ class Head(nn.Module):
         self.deviation.copy_(rows.std(dim=0).clamp(min=_SMALLEST_DEVIATION))
 
 
-def map_shape(blocks: int) -> tuple[int, int]:
-    """Return side and channels of the maps behind so many blocks."""
-    side, done = PICTURE_SIZE_PX // 2, 0
+def looked_at_numbers(blocks: int) -> int:
+    """Return how many means and deviations of maps so many first blocks give to the head."""
+    return 2 * sum(channels for after, channels in zip(LOOKED_AT, _LOOKED_AT_CHANNELS, strict=True) if after <= blocks)
+
+
+def map_shape(blocks: int, backbone_px: int = PICTURE_SIZE_PX) -> tuple[int, int]:
+    """Return side and channels of the maps behind so many blocks, of pictures of this side."""
+    side, done = backbone_px // 2, 0
     for stage in STAGES:
         side //= stage.stride
         done += stage.blocks

@@ -12,7 +12,12 @@ from torch import nn
 from transformers import AutoConfig, SiglipConfig, SiglipModel, SiglipTextConfig, SiglipTextModel
 from transformers.models.siglip.modeling_siglip import SiglipPreTrainedModel
 
-from ruiji_encoder.backbones.efficientnet_lite import TRUNKS, LiteVisionConfig, LiteVisionTower
+from ruiji_encoder.backbones.efficientnet_lite import (
+    BACKBONE_SIZES_PX,
+    WHOLE_BACKBONE,
+    LiteVisionConfig,
+    LiteVisionTower,
+)
 from ruiji_encoder.errors import TrainingError
 
 
@@ -48,13 +53,50 @@ def set_trunk(model: SiglipModel, trunk_blocks: int) -> None:
     Raises:
         TrainingError: the picture tower is no backbone, or there is no such trunk.
     """
-    tower = model.vision_model
-    if not isinstance(tower, LiteVisionTower):
-        raise TrainingError("a trunk was chosen, and the picture tower is SigLIP's own")
-    if trunk_blocks not in TRUNKS:
-        raise TrainingError(f"a trunk of {trunk_blocks} blocks is not among {', '.join(map(str, TRUNKS))}")
+    tower = _backbone_of(model, "a trunk")
+    check_trunk(trunk_blocks)
     tower.config.trunk_blocks = trunk_blocks
     tower.lock_trunk()
+
+
+def set_backbone_px(model: SiglipModel, backbone_px: int) -> None:
+    """Choose anew at which size the backbone sees pictures.
+
+    Raises:
+        TrainingError: the picture tower is no backbone, or there is no such size.
+    """
+    tower = _backbone_of(model, "a size for the backbone's pictures")
+    check_backbone_px(backbone_px)
+    tower.config.backbone_px = backbone_px
+
+
+def check_trunk(trunk_blocks: int) -> None:
+    """Refuse a number of blocks that no trunk has.
+
+    Raises:
+        TrainingError: it does.
+    """
+    if not 0 <= trunk_blocks <= WHOLE_BACKBONE:
+        raise TrainingError(f"a trunk of {trunk_blocks} blocks is not from 0 to {WHOLE_BACKBONE}")
+
+
+def check_backbone_px(backbone_px: int) -> None:
+    """Refuse a size at which no backbone sees pictures.
+
+    Raises:
+        TrainingError: it is such a size.
+    """
+    if backbone_px not in BACKBONE_SIZES_PX:
+        raise TrainingError(
+            f"pictures of {backbone_px} px for the backbone are not among {', '.join(map(str, BACKBONE_SIZES_PX))}"
+        )
+
+
+def _backbone_of(model: SiglipModel, what: str) -> LiteVisionTower:
+    tower = model.vision_model
+    if not isinstance(tower, LiteVisionTower):
+        raise TrainingError(f"{what} was chosen, and the picture tower is SigLIP's own")
+    return tower
 
 
 AutoConfig.register(LiteSiglipConfig.model_type, LiteSiglipConfig)

@@ -31,7 +31,7 @@ def standardise_head(tower: LiteVisionTower, data: TrainingData) -> None:
     for part in np.array_split(looked_at, -(-len(looked_at) // _AT_ONCE)):
         batch = torch.from_numpy(data.pictures(part))
         if is_trunk_rows(batch):
-            inputs.append(tower.head_input(None, chosen_views(batch, None)))
+            inputs.append(tower.head_input_of_rows(chosen_views(batch, None)))
         else:
-            inputs.append(tower.head_input(normalise_pixels(batch), None))
+            inputs.append(tower.head_input(normalise_pixels(batch)))
     tower.head.standardise(torch.cat(inputs))

@@ -1,8 +1,8 @@
 """What a trunk makes of many pictures, computed once: each epoch then costs only the layers that learn.
 
-Three quarters of EfficientNet-Lite0's work is in its first 11 blocks. Where these stay as ImageNet left them, what they
-make of a picture is the same in every epoch: 58 KB of maps in fp16, or 3 KB where the whole backbone stays. Each
-picture is there twice, as it is and mirrored; other augmentation would need the pixels.
+Most of EfficientNet-Lite0's work is in its first blocks. Where some stay as ImageNet left them, what they
+make of a picture is the same in every epoch: behind 11, 58 KB of maps in fp16, or 3 KB where the whole backbone stays.
+Each picture is there twice, as it is and mirrored; other augmentation would need the pixels.
 """
 
 from __future__ import annotations
@@ -162,7 +162,9 @@ def _session(tower: LiteVisionTower, threads: int) -> onnxruntime.InferenceSessi
 
 def _fingerprint(whole: CaptionedPictures, tower: LiteVisionTower) -> str:
     """Hash the trunk's weights and some of the pictures; all of them would take as long as a pass over them."""
-    digest = hashlib.sha256(f"{PREPROCESSING} {tower.config.trunk_blocks} {LOOKED_AT} {len(whole)}\n".encode())
+    digest = hashlib.sha256(
+        f"{PREPROCESSING} {tower.config.backbone_px} {tower.config.trunk_blocks} {LOOKED_AT} {len(whole)}\n".encode()
+    )
     for name, weight in sorted(tower.trunk_weights().items()):
         digest.update(f"{name}\n".encode())
         digest.update(np.ascontiguousarray(weight.detach().cpu().numpy()).tobytes())

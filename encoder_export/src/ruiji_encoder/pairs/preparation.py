@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import tempfile
@@ -159,7 +160,7 @@ def _worth_decoding(listings: Iterable[Pair | Dropped], rules: TitleRules, count
             continue
         seen.add(listing.pair_id)
         titles = rules.worth_reading(listing.titles)
-        candidates.append(Pair(listing.pair_id, titles, listing.picture, listing.where))
+        candidates.append(dataclasses.replace(listing, titles=titles))
     return candidates
 
 
@@ -225,6 +226,7 @@ def _write_titles(path: Path, kept: Sequence[Pair], sides: Sequence[Side], roots
         {
             "id": pa.array([pair.pair_id for pair in kept], pa.string()),
             "titles": pa.array([list(pair.titles) for pair in kept], pa.list_(pa.string())),
+            "categories": pa.array([list(pair.categories) for pair in kept], pa.list_(pa.string())),
             "side": pa.array([str(side) for side in sides], pa.string()),
             "group": pa.array(roots, pa.int64()),
             "where": pa.array([pair.where for pair in kept], pa.string()),

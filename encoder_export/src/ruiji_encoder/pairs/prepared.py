@@ -1,7 +1,7 @@
 """A prepared set of pairs, read: one folder, pictures in one memory-mapped file.
 
 pairs.json       what it is, see `PreparedManifest`
-pairs.parquet    id, titles, side, group (smallest row of what must stay together), where it was read
+pairs.parquet    id, titles, categories, side, group (smallest row of what must stay together), where it was read
 pictures.bin     decoded pixels, 196,608 bytes each, or the picture files one after the other
 offsets.npy      where each picture file begins, and the end of the last; only for files
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the folder."""
 
 MANIFEST_FILE = "pairs.json"
@@ -110,7 +110,9 @@ class PreparedPairs:
             )
         chosen = table.take(pa.array(self._rows))
         self.ids: tuple[str, ...] = tuple(chosen.column("id").to_pylist())
-        self._titles: list[tuple[str, ...]] = [tuple(titles) for titles in chosen.column("titles").to_pylist()]
+        self._captions: list[tuple[str, ...]] = [
+            (*row["titles"], *row["categories"]) for row in chosen.select(["titles", "categories"]).to_pylist()
+        ]
         self._offsets: NDArray[np.int64] | None = None
         if self.manifest.storage is Storage.FILES:
             self._offsets = _load_offsets(folder, self.manifest)
@@ -129,8 +131,8 @@ class PreparedPairs:
             return np.stack(list(pool.map(decode_picture, files)))
 
     def captions(self, row: int) -> Sequence[str]:
-        """Return the titles of a picture."""
-        return self._titles[row]
+        """Return the titles of a picture, then its categories."""
+        return self._captions[row]
 
 
 def is_prepared(folder: Path) -> bool:

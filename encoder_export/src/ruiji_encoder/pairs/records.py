@@ -32,6 +32,8 @@ class Pair:
     """Its name in a `PictureStore`."""
     where: str
     """Where it was read, such as `items.tsv:17`."""
+    categories: tuple[str, ...] = ()
+    """What else is true of it and of many others, such as the name of its category."""
 
 
 @dataclass(frozen=True, slots=True)

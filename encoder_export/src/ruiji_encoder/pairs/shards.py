@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ruiji_encoder.errors import PairsError
 from ruiji_encoder.pairs.pictures import TarPictures
@@ -24,11 +24,17 @@ class Shards:
     """The pairs of several shards, and their pictures. A context manager.
 
     A key ends at the first dot of a member's file name, as WebDataset has it. Titles come from `KEY.txt`, or from the
-    title fields of `KEY.json`, whose id field becomes the pair's id where there is one.
+    title fields of `KEY.json`, whose id field becomes the pair's id where there is one; categories from its category
+    fields.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, id_field: str = "id", title_fields: Sequence[str] = ("title",)
+        self,
+        paths: Sequence[Path],
+        *,
+        id_field: str = "id",
+        title_fields: Sequence[str] = ("title",),
+        category_fields: Sequence[str] = (),
     ) -> None:
         """Find the members of every shard.
 
@@ -38,7 +44,7 @@ class Shards:
         names = [path.name for path in paths]
         if len(set(names)) < len(names):
             raise PairsError(f"two shards are called {max(names, key=names.count)}: ids would repeat; rename one")
-        self._id_field, self._title_fields = id_field, title_fields
+        self._id_field, self._title_fields, self._category_fields = id_field, title_fields, category_fields
         with ExitStack() as exits:
             self._shards: dict[str, TarPictures] = {}
             for path in paths:
@@ -79,12 +85,18 @@ class Shards:
         pair_id = f"{name}/{key}"
         try:
             texts = [shard.read(members[kind]) or b"" for kind in _TEXTS if kind in members]
-            titles = [text.decode("utf-8").strip() for text in texts]
+            titles, categories = [text.decode("utf-8").strip() for text in texts], []
             if "json" in members:
                 fields = json.loads(shard.read(members["json"]) or b"")
                 pair_id = str(fields.get(self._id_field) or pair_id)
-                titles += [str(fields[field]).strip() for field in self._title_fields if fields.get(field)]
+                titles += _of(fields, self._title_fields)
+                categories = _of(fields, self._category_fields)
         except (ValueError, AttributeError):
             # Neither UTF-8 nor JSON, or JSON that is no object.
             return Dropped(where, DropReason.MALFORMED_LINE, f"{key}'s text or JSON cannot be read")
-        return Pair(pair_id, tuple(title for title in dict.fromkeys(titles) if title), f"{name}!{picture}", where)
+        different = tuple(title for title in dict.fromkeys(titles) if title)
+        return Pair(pair_id, different, f"{name}!{picture}", where, tuple(filter(None, categories)))
+
+
+def _of(fields: dict[str, Any], names: Sequence[str]) -> list[str]:
+    return [str(fields[name]).strip() for name in names if fields.get(name)]

@@ -32,6 +32,8 @@ class Columns:
     """Columns of titles; empty ones are skipped, one must be there."""
     picture: str = "{image}"
     """Name of the picture, with columns in braces: `{id}.jpg`, `photos/{image}`."""
+    categories: tuple[str, ...] = ()
+    """Columns with what is true of many listings, such as a category's name; may be empty."""
 
     def __post_init__(self) -> None:
         if not self.titles:
@@ -53,7 +55,7 @@ class Columns:
     @property
     def needed(self) -> tuple[str, ...]:
         """Columns that a table must have, each once."""
-        return tuple(dict.fromkeys((self.pair_id, *self.titles, *self.in_picture)))
+        return tuple(dict.fromkeys((self.pair_id, *self.titles, *self.categories, *self.in_picture)))
 
 
 def read_table(path: Path, columns: Columns) -> Iterator[Pair | Dropped]:
@@ -106,8 +108,12 @@ def pair_of(row: Mapping[str, Any], where: str, columns: Columns) -> Pair | Drop
     absent = [name for name, value in parts.items() if not value]
     if absent:
         return Dropped(where, DropReason.NO_PICTURE_NAMED, f"{absent[0]} is empty")
-    titles = tuple(title for title in (_text(row.get(name)) for name in columns.titles) if title)
-    return Pair(pair_id, titles, columns.picture.format_map(parts), where)
+    titles, categories = (_texts(row, names) for names in (columns.titles, columns.categories))
+    return Pair(pair_id, titles, columns.picture.format_map(parts), where, categories)
+
+
+def _texts(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text for text in (_text(row.get(name)) for name in names) if text)
 
 
 def _text(value: object) -> str:

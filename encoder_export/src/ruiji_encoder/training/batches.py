@@ -113,8 +113,19 @@ class BatchLoader:
 
 
 def in_turn(captions: Sequence[Sequence[str]], rows: NDArray[np.int64], epoch: int) -> list[str]:
-    """Return one caption for each picture; its captions take turns from epoch to epoch, and rows begin apart."""
-    return [texts[(row + epoch) % len(texts)] for texts, row in zip(captions, rows.tolist(), strict=True)]
+    """Return one caption for each picture; its captions take turns from epoch to epoch, and rows begin apart.
+
+    One that the batch has already gives way to the picture's next, and in the end to its first, the title: the name of
+    a category that a hundred pictures share is asked about once, or it would outweigh all that is said of each alone.
+    """
+    chosen: list[str] = []
+    taken: set[str] = set()
+    for texts, row in zip(captions, rows.tolist(), strict=True):
+        first = (row + epoch) % len(texts)
+        text = next((each for each in (*texts[first:], *texts[:first]) if each not in taken), texts[0])
+        taken.add(text)
+        chosen.append(text)
+    return chosen
 
 
 def _one_ahead(load: Callable[[int], Batch], first: int, end: int) -> Iterator[Batch]:

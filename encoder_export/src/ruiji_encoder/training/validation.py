@@ -11,7 +11,6 @@ from torch.nn.functional import normalize
 
 from ruiji_encoder.losses import sigmoid_loss, true_pairs
 from ruiji_encoder.tokenizers import tokenize
-from ruiji_encoder.training.batches import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +64,7 @@ def validate(
     Args:
         towers: the model; it is in evaluation mode meanwhile.
         tokenizer: the one that belongs to it.
-        data: pictures and captions, at least 2.
+        data: pictures and captions, at least 2. The first caption of each, its title, is looked for.
         batch_size: of the loss, which depends on the number of negatives; all pairs if there are fewer.
         most: at most as many pairs, evenly spread.
     """
@@ -74,7 +73,7 @@ def validate(
     model.train(False)
     rows = np.linspace(0, len(data) - 1, num=min(len(data), most), dtype=np.int64)
     captions = [data.captions(row) for row in rows.tolist()]
-    chosen = in_turn(captions, rows, 0)
+    chosen = [texts[0] for texts in captions]
     pictures, texts = [], []
     for start in range(0, len(rows), _EMBEDDED_AT_ONCE):
         part = slice(start, start + _EMBEDDED_AT_ONCE)
