@@ -109,10 +109,12 @@ def test_an_experiment_without_a_report_says_how_to_publish_one(store):
         experiment_report(store, "x1", 1)
 
 
-def test_an_experiment_that_is_not_there_is_named(store):
+@pytest.mark.parametrize("name", ["nobody", "x1\0", ""])
+def test_an_experiment_that_is_not_there_is_named(store, name):
     for call in (publish, experiment_report, lambda database, name: list_reports(database, 1, name)):
-        with pytest.raises(ExperimentNotFound, match="'nobody'"):
-            call(store, "nobody")
+        with pytest.raises(ExperimentNotFound) as caught:
+            call(store, name)
+        assert repr(name) in caught.value.message
 
 
 def test_a_report_of_variants_that_the_experiment_has_not_is_refused(store):

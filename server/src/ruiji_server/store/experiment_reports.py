@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
 from ruiji_server.domain.errors import ExperimentNotFound, InvalidArgument, Reason, ReportNotFound
 from ruiji_server.store.engine import Database
-from ruiji_server.store.experiments import experiment, experiments_in
+from ruiji_server.store.experiments import check_possible, experiment, experiments_in
 from ruiji_server.store.locks import own_experiments
 from ruiji_server.store.schema import experiment_reports
 
@@ -109,6 +109,7 @@ def experiment_report(database: Database, name: str, number: int | None = None) 
         ExperimentNotFound: there is no such experiment.
         ReportNotFound: it has no such report, or none at all.
     """
+    check_possible(name)
     statement = _newest_first(1).where(experiment_reports.c.experiment == name)
     if number is not None:
         statement = statement.where(experiment_reports.c.number == number)
@@ -146,6 +147,7 @@ def list_reports(
     """
     statement = _newest_first(limit)
     if name is not None:
+        check_possible(name)
         statement = statement.where(experiment_reports.c.experiment == name)
     if latest_only:
         latest = select(func.max(experiment_reports.c.number)).group_by(experiment_reports.c.experiment)

@@ -93,12 +93,23 @@ def experiment_history(database: Database, limit: int, name: str | None = None) 
     """
     statement = select(experiment_revisions).order_by(experiment_revisions.c.number.desc()).limit(limit)
     if name is not None:
+        check_possible(name)
         statement = statement.where(experiment_revisions.c.experiment == name)
     with database.read() as connection:
         revisions = [_revision(row) for row in connection.execute(statement)]
     if name is not None and not revisions:
         raise ExperimentNotFound(name)
     return revisions
+
+
+def check_possible(name: str) -> None:
+    """Check that an experiment can have a name before PostgreSQL is asked for it, which takes no NUL.
+
+    Raises:
+        ExperimentNotFound: none can.
+    """
+    if "\0" in name:
+        raise ExperimentNotFound(name)
 
 
 def revision_before(connection: Connection, revision: ExperimentRevision) -> ExperimentRevision | None:
