@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from benchmarks.synthetic_catalogue import DIMENSIONS, synthetic_items
 
 _BLOCK_QUERIES = 32
 _NO_ROW = -1
+_ROUNDING = 1e-4
+"""Scores that differ by less may stand in either order: libraries add up float32 products differently."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,26 @@ def tuning_queries(folder: Path) -> Path:
     return folder / "tuning.npz"
 
 
-def prepare(folder: Path, count: int, seed: int, *, measured: int, tuning: int) -> None:
+def fault(catalogue: Catalogue, row: int, page: NDArray[np.int64]) -> str | None:
+    """Return what an answer does that none may, whatever its recall; None for a sound one.
+
+    Args:
+        catalogue: all items.
+        row: the item that was asked for.
+        page: the answer's rows, best first.
+    """
+    if not catalogue.eligible(row, page).all():
+        return "has an item that is sold, outside the price band, or the one asked for"
+    if len(np.unique(page)) < len(page):
+        return "has an item twice"
+    if (np.diff(catalogue.scores(row, page)) > _ROUNDING).any():
+        return "is not ordered by score"
+    return None
+
+
+def prepare(
+    folder: Path, count: int, seed: int, *, measured: int, tuning: int, tell: Callable[[str], None] = lambda _: None
+) -> None:
     """Make a catalogue and its queries in a folder, unless they are there.
 
     Args:
@@ -57,16 +79,18 @@ def prepare(folder: Path, count: int, seed: int, *, measured: int, tuning: int) 
         seed: of items and queries.
         measured: queries to measure with.
         tuning: queries to choose search parameters by, none of which is measured.
+        tell: given what it is at.
     """
     if measured_queries(folder).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
+    tell(f"making {count:,} items")
     _write_items(folder, count, seed)
     catalogue = Catalogue.open(folder)
     on_sale = np.flatnonzero(catalogue.on_sale)
     drawn = np.random.default_rng([seed, 2]).choice(on_sale, measured + tuning, replace=False)
     for path, rows in ((tuning_queries(folder), drawn[measured:]), (measured_queries(folder), drawn[:measured])):
-        np.savez(path, rows=rows, pages=_exact_pages(catalogue, rows))
+        np.savez(path, rows=rows, pages=_exact_pages(catalogue, rows, tell))
 
 
 def _write_items(folder: Path, count: int, seed: int) -> None:
@@ -84,11 +108,12 @@ def _write_items(folder: Path, count: int, seed: int) -> None:
     write_catalogue(folder, ids, vectors, prices, on_sale, categories, list(numbers))
 
 
-def _exact_pages(catalogue: Catalogue, queries: NDArray[np.int64]) -> NDArray[np.int64]:
+def _exact_pages(catalogue: Catalogue, queries: NDArray[np.int64], tell: Callable[[str], None]) -> NDArray[np.int64]:
     """Do the whole job by comparing each query with every item."""
     pages = np.full((len(queries), PAGE_SIZE), _NO_ROW, dtype=np.int64)
     all_rows = np.arange(len(catalogue.ids))
     for start in range(0, len(queries), _BLOCK_QUERIES):
+        tell(f"exact answers, {start:,} of {len(queries):,} queries")
         block = queries[start : start + _BLOCK_QUERIES]
         cosines = catalogue.vectors[block] @ catalogue.vectors.T
         for place, (row, of_row) in enumerate(zip(block.tolist(), cosines, strict=True), start):

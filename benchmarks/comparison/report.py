@@ -37,7 +37,7 @@ def write_report(
     facts = {
         system.name: system.facts(settings)
         for system in systems
-        if (system.folder(settings) / "built.json").exists() and results[system.name].failure is None
+        if results[system.name].closed and results[system.name].failure is None
     }
     surroundings = _surroundings(systems, settings, command)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +71,9 @@ def _page(
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     size = [
-        "| system | memory (PSS) MB | bytes an item | files, bytes an item | build s | start to first page s |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| system | memory (PSS) MB | bytes an item | files, bytes an item | build s | build's peak MB | "
+        "start to first page s |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for system in answered:
         found, known = results[system.name], facts[system.name]
@@ -89,8 +90,9 @@ def _page(
             size.append(
                 f"| {system.title} | {_spread([value / 1e6 for value in found.pss_bytes])} "
                 f"| {pss / settings.items:.0f} | {known['served_bytes'] / settings.items:.0f} "
-                f"| {known['build_s']:.0f} | {_spread(found.start_s, 2)} |"
+                f"| {known['build_s']:.0f} | {known['build_peak_bytes'] / 1e6:,.0f} | {_spread(found.start_s, 2)} |"
             )
+    picture = out.with_suffix(".png")
     lines = [
         f"# Similar items, side by side: {settings.items:,} items",
         "",
@@ -99,8 +101,8 @@ def _page(
         "",
         f"    {surroundings['command']}",
         "",
-        f"Medians of {plan.rounds} rounds, lowest to highest in brackets; loads of {plan.seconds:g} s each; queries "
-        f"{'uniform' if plan.zipf_exponent == 0 else f'Zipf {plan.zipf_exponent:g}'}. "
+        f"Medians of {plan.rounds} rounds, lowest to highest in brackets; loads of {plan.seconds:g} s and more; "
+        f"queries {'uniform' if plan.zipf_exponent == 0 else f'Zipf {plan.zipf_exponent:g}'}. "
         f"How to read it: [docs/benchmarks.md]({os.path.relpath('docs/benchmarks.md', out.parent)}).",
         "",
         *speed,
@@ -110,8 +112,7 @@ def _page(
         *(f"- **{system.title}** was not measured: {results[system.name].failure}" for system in failed),
         *_comparisons(results),
         "",
-        f"![Requests/s per core against p99]({out.with_suffix('.png').name})",
-        "",
+        *([f"![Requests/s per core against p99]({picture.name})", ""] if picture.exists() else []),
         f"Python {surroundings['python']}, Linux {surroundings['kernel']}, load average at the end "
         f"{surroundings['load_average']}. Ruiji: {_versions(surroundings['ruiji'])}. "
         f"Others: {_versions(surroundings['others'])}.",
@@ -167,6 +168,9 @@ def _plot(path: Path, systems: Sequence[System], results: dict[str, Measured], s
         colour = "lightgrey" if system.is_floor else "tab:red" if system.name.startswith("ruiji") else "tab:blue"
         if not math.isinf(p99):
             shown.append((system.title, rate, p99, colour))
+    if not shown:
+        path.unlink(missing_ok=True)
+        return
     titles, rates, p99s, colours = zip(*reversed(shown), strict=True)
     figure = Figure(figsize=(10, 0.6 * len(shown) + 1.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)

@@ -1,24 +1,36 @@
-"""Ruiji's own part: a store filled through its own classes, a generation, and the same one without neighbour table."""
+"""Ruiji's own part: a store filled through its own classes, a generation, and the same one without neighbour table.
+
+    python -m benchmarks.comparison.ruiji --folder FOLDER --items 200000 --seed 0 --generations generations
+
+Only building a generation counts as build time: the others are handed their vectors, so filling the store has no
+counterpart there.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-from ruiji_server.columns.neighbours import NEIGHBOURS
+from ruiji_server.columns.neighbours import COSINES, NEIGHBOURS
 from ruiji_server.domain.items import Item, ItemState, PictureUri, Price
 from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
+from ruiji_server.generations.errors import GenerationError
 from ruiji_server.generations.leases import new_folder
 from ruiji_server.generations.manifest import GenerationManifest, read_manifest, write_manifest
+from ruiji_server.generations.neighbours import NeighbourTableSettings
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
-from ruiji_server.store.engine import Database, open_database
+from ruiji_server.store.engine import Database, open_database, upgrade_store
 
 from benchmarks.synthetic_catalogue import DIMENSIONS, SyntheticItem, synthetic_items
 
@@ -27,35 +39,83 @@ WITH_TABLE, WITHOUT_TABLE = "generations", "generations-without-table"
 
 _AT_ONCE = 2_000
 _LEASE_S = 600.0
+_NEIGHBOUR_STAGE = "Find neighbours"
 
 
-class _Silent:
-    """Build progress for nobody."""
+def main() -> None:
+    """Fill the store unless that was done, then build."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="of the store and its generations")
+    parser.add_argument("--items", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--generations", choices=(WITH_TABLE, WITHOUT_TABLE), default=WITH_TABLE)
+    options = parser.parse_args()
+    fill_store(options.folder, options.items, options.seed)
+    build(options.folder, options.generations)
 
-    @contextmanager
-    def stage(self, _name: str, _total: int) -> Iterator[Callable[[int], None]]:
-        yield lambda _steps: None
 
-
-def build_ruiji(folder: Path, count: int, seed: int) -> None:
-    """Fill a store, build a generation and publish it, with and without its neighbour table.
-
-    Only building counts as build time: the others are handed their vectors, so filling the store has no counterpart.
-    """
+def fill_store(folder: Path, count: int, seed: int) -> None:
+    """Make a store with all items and their embeddings, unless it is there."""
+    filled = folder / "filled.json"
+    if filled.exists():
+        upgrade_store(_url(folder))
+        return
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    database = open_database(f"sqlite:///{folder / 'store.sqlite'}", create=True)
+    database = open_database(_url(folder), create=True)
     try:
         started_s = time.monotonic()
-        _fill(database, synthetic_items(count, seed))
-        filled_s = time.monotonic()
-        directory = GenerationDirectory(folder / WITH_TABLE)
-        manifest = build_generation(database, ENCODER_ID, directory, BuildSettings(), _Silent())
+        _fill(database, synthetic_items(count, seed), count)
+        filled.write_text(json.dumps({"fill_store_s": time.monotonic() - started_s}))
     finally:
         database.close()
-    built_s = time.monotonic()
-    _publish_without_table(directory.folder(manifest.generation_id), GenerationDirectory(folder / WITHOUT_TABLE))
-    times = {"build_s": built_s - filled_s, "fill_store_s": filled_s - started_s, "stages_s": manifest.build_seconds}
-    (folder / "built.json").write_text(json.dumps(times))
+
+
+def build(folder: Path, generations: str) -> None:
+    """Build and publish a generation; one with a neighbour table brings the one without along.
+
+    A catalogue of many millions can so be had without its table, whose making takes longest.
+    """
+    for stale in (WITH_TABLE, WITHOUT_TABLE):
+        shutil.rmtree(folder / stale, ignore_errors=True)
+        _facts_file(folder, stale).unlink(missing_ok=True)
+    neighbours = NeighbourTableSettings() if generations == WITH_TABLE else NeighbourTableSettings(width=0)
+    database = open_database(_url(folder))
+    try:
+        started_s = time.monotonic()
+        directory = GenerationDirectory(folder / generations)
+        manifest = build_generation(database, ENCODER_ID, directory, BuildSettings(neighbours=neighbours), _Lines())
+        build_s = time.monotonic() - started_s
+    finally:
+        database.close()
+    facts = {
+        **json.loads((folder / "filled.json").read_text()),
+        "build_s": build_s,
+        "stages_s": manifest.build_seconds,
+    }
+    if generations == WITH_TABLE:
+        _publish_without_table(directory.folder(manifest.generation_id), GenerationDirectory(folder / WITHOUT_TABLE))
+        without_s = build_s - manifest.build_seconds[_NEIGHBOUR_STAGE]
+        _facts_file(folder, WITHOUT_TABLE).write_text(json.dumps({**facts, "build_s": without_s}))
+    _facts_file(folder, generations).write_text(json.dumps(facts))
+
+
+def is_built(folder: Path, generations: str) -> bool:
+    """Return whether this release can serve what an earlier run left; brings the store's tables up to date."""
+    if not _facts_file(folder, generations).exists():
+        return False
+    upgrade_store(_url(folder))
+    try:
+        published_manifest(folder, generations)
+    except GenerationError:
+        return False
+    return True
+
+
+def build_facts(folder: Path, generations: str) -> dict[str, object]:
+    """Return what was noted while a generation was built."""
+    facts: dict[str, object] = json.loads(_facts_file(folder, generations).read_text())
+    return facts
 
 
 def published_manifest(folder: Path, generations: str) -> tuple[Path, GenerationManifest]:
@@ -65,17 +125,39 @@ def published_manifest(folder: Path, generations: str) -> tuple[Path, Generation
     return path, read_manifest(path)
 
 
-def _fill(database: Database, items: Iterator[SyntheticItem]) -> None:
+class _Lines:
+    """Progress as lines, which the harness shows."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        done = shown = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done, shown
+            done += steps
+            if (percent := 100 * done // max(1, total)) > shown:
+                shown = percent
+                print(f"{name}: {percent} %", file=sys.stderr, flush=True)
+
+        print(name, file=sys.stderr, flush=True)
+        yield advance
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'store.sqlite'}"
+
+
+def _facts_file(folder: Path, generations: str) -> Path:
+    return folder / f"{generations}.json"
+
+
+def _fill(database: Database, items: Iterator[SyntheticItem], count: int) -> None:
     store, tasks = CatalogueStore(database), EmbeddingTaskStore(database, ENCODER_ID)
     tasks.register_encoder("synthetic", DIMENSIONS)
-    batch: list[SyntheticItem] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == _AT_ONCE:
+    with _Lines().stage("Fill the store", count) as advance:
+        while batch := list(islice(items, _AT_ONCE)):
             _store(store, tasks, batch)
-            batch = []
-    if batch:
-        _store(store, tasks, batch)
+            advance(len(batch))
 
 
 def _store(store: CatalogueStore, tasks: EmbeddingTaskStore, batch: list[SyntheticItem]) -> None:
@@ -100,7 +182,7 @@ def _item(synthetic: SyntheticItem) -> Item:
 def _publish_without_table(source: Path, directory: GenerationDirectory) -> None:
     """Publish the same files but for the neighbour table, so that both rows differ by nothing else."""
     manifest = read_manifest(source)
-    files = {name: entry for name, entry in manifest.files.items() if name != NEIGHBOURS}
+    files = {name: entry for name, entry in manifest.files.items() if name not in {NEIGHBOURS, COSINES}}
     aside = directory.root / f".{manifest.generation_id}"
     directory.root.mkdir(parents=True, exist_ok=True)
     with new_folder(aside):
@@ -108,3 +190,7 @@ def _publish_without_table(source: Path, directory: GenerationDirectory) -> None
             os.link(source / name, aside / name)
         write_manifest(aside, replace(manifest, neighbours_within_ratio=None, files=files))
         directory.adopt(aside, manifest.generation_id)
+
+
+if __name__ == "__main__":
+    main()

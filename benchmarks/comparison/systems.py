@@ -15,9 +15,11 @@ from ruiji.v1 import recommendation_pb2 as pb
 
 from benchmarks.comparison.connections import grpc_request, http_request
 from benchmarks.comparison.floor import METHOD as FLOOR
+from benchmarks.comparison.job import RECALL_TARGET
 from benchmarks.comparison.load import Target
 from benchmarks.comparison.processes import ContestantError, run_to_end
-from benchmarks.comparison.ruiji import WITH_TABLE, WITHOUT_TABLE, build_ruiji, published_manifest
+from benchmarks.comparison.progress import Bar
+from benchmarks.comparison.ruiji import WITH_TABLE, WITHOUT_TABLE, build_facts, is_built, published_manifest
 
 SIMILAR_ITEMS = "/ruiji.v1.RecommendationService/SimilarItems"
 
@@ -33,6 +35,7 @@ class Settings:
     engines_python: Path
     """Interpreter of the other systems' environment."""
     build_limit_s: float
+    """Of each build and each tuning."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +55,35 @@ class System:
     is_floor: bool = False
     """Whether it only answers constant bytes."""
 
-    def prepare(self, settings: Settings) -> None:
+    def prepare(self, settings: Settings, tell: Callable[[str], None]) -> None:
         """Build and tune what this system serves from, unless that was done.
 
+        Args:
+            settings: see there.
+            tell: given what it is at.
+
         Raises:
-            ContestantError: it cannot be done here, or not in time.
+            ContestantError: it cannot be done here, not in time, or not with enough recall.
         """
         folder = self.folder(settings)
         if self.engine is None:
-            if not (folder / "built.json").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                build_ruiji(folder, settings.items, settings.seed)
+            if not is_built(folder, self.generations):
+                self._build(self._build_command(settings), settings, tell)
             return
         if not settings.engines_python.exists():
             raise ContestantError(f"no environment at {settings.engines_python}; see requirements-comparison.txt")
         if not (folder / "built.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            run_to_end(self._engine_command(settings, "build"), self.log(settings), settings.build_limit_s)
+            self._build(self._engine_command(settings, "build"), settings, tell)
         if not (folder / "tuned.json").exists():
-            run_to_end(self._engine_command(settings, "tune"), self.log(settings), settings.build_limit_s)
+            command = self._engine_command(settings, "tune")
+            run_to_end(command, self.log(settings), settings.build_limit_s, tell)
+        tuned = json.loads((folder / "tuned.json").read_text())
+        if tuned["breadth"] is None:
+            best = max(tuned["recalls"], key=tuned["recalls"].__getitem__)
+            recall = tuned["recalls"][best]
+            raise ContestantError(f"recall@20 is {recall:.3f} at most (breadth {best}), below {RECALL_TARGET}")
 
     def folder(self, settings: Settings) -> Path:
         """Return where this system's files are."""
@@ -115,15 +127,29 @@ class System:
     def facts(self, settings: Settings) -> dict[str, Any]:
         """Return what is known before it is asked: build time, breadth of the search, bytes of its files."""
         folder = self.folder(settings)
-        built = json.loads((folder / "built.json").read_text())
+        peak = json.loads(self._peak_file(settings).read_text())
         if self.engine is not None:
+            built = json.loads((folder / "built.json").read_text())
             tuned = json.loads((folder / "tuned.json").read_text())
             size = sum(path.stat().st_size for path in (folder / "index").rglob("*") if path.is_file())
-            return {**built, "breadth": tuned["breadth"], "tuning_recalls": tuned["recalls"], "served_bytes": size}
+            return {
+                **built, **peak, "breadth": tuned["breadth"], "tuning_recalls": tuned["recalls"], "served_bytes": size,
+            }  # fmt: skip
         _, manifest = published_manifest(folder, self.generations)
-        if self.generations == WITHOUT_TABLE:
-            built["build_s"] -= built["stages_s"].get("Find neighbours", 0.0)
-        return {**built, "breadth": manifest.expansion_search, "served_bytes": manifest.total_bytes}
+        sizes = {"breadth": manifest.expansion_search, "served_bytes": manifest.total_bytes}
+        return {**build_facts(folder, self.generations), **peak, **sizes}
+
+    def _build(self, command: Sequence[str], settings: Settings, tell: Callable[[str], None]) -> None:
+        peak_bytes = run_to_end(command, self.log(settings), settings.build_limit_s, tell)
+        self._peak_file(settings).write_text(json.dumps({"build_peak_bytes": peak_bytes}))
+
+    def _peak_file(self, settings: Settings) -> Path:
+        return self.folder(settings) / "build-peak.json"
+
+    def _build_command(self, settings: Settings) -> list[str]:
+        arguments = ["--folder", str(self.folder(settings)), "--items", str(settings.items)]
+        arguments += ["--seed", str(settings.seed), "--generations", self.generations]
+        return [sys.executable, "-m", "benchmarks.comparison.ruiji", *arguments]
 
     def _engine_command(self, settings: Settings, action: str) -> list[str]:
         python, work = str(settings.engines_python.absolute()), str(settings.work)
@@ -167,14 +193,22 @@ def chosen(names: str | None) -> list[System]:
     return [by_name[name] for name in wanted]
 
 
-def prepare_all(systems: Sequence[System], settings: Settings, tell: Callable[[str], None]) -> dict[str, str]:
+def prepare_all(systems: Sequence[System], settings: Settings, progress: Bar) -> dict[str, str]:
     """Prepare each; return what went wrong by name."""
     failures: dict[str, str] = {}
-    for system in systems:
+    # The generation with its table first, since it brings the one without along.
+    for system in sorted(systems, key=lambda system: system.generations != WITH_TABLE):
         started_s = time.monotonic()
+
+        def tell(what: str, name: str = system.name) -> None:
+            progress.tell(f"{name}: {what}")
+
+        tell("looking for what is there")
         try:
-            system.prepare(settings)
+            system.prepare(settings, tell)
         except ContestantError as error:
             failures[system.name] = str(error)
-        tell(f"{system.name}: {failures.get(system.name, 'ready')} ({time.monotonic() - started_s:.0f} s)")
+        outcome = failures.get(system.name, "ready")
+        progress.log(f"{system.name}: {outcome} ({time.monotonic() - started_s:.0f} s)")
+        progress.advance()
     return failures

@@ -11,7 +11,7 @@ from benchmarks.comparison.job import Catalogue, Cosines, Rows
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
 """All graphs are built with the same two numbers (M and ef_construction), Ruiji's included."""
-LADDER = (64, 96, 128, 192, 256, 384, 512, 768)
+LADDER = (64, 96, 128, 192, 256, 384, 512, 768, 1_024, 1_536)
 """Breadths that are tried, ascending: ef, and the neighbours asked for where filtering comes after the search."""
 
 

@@ -6,12 +6,18 @@ models would be validated and serialised again.
 
 from __future__ import annotations
 
+import signal
+
 import orjson
 import uvicorn
 from fastapi import FastAPI, HTTPException, Response
 
 from benchmarks.comparison.engines.engine import Engine
 from benchmarks.comparison.job import Catalogue, Page
+
+_KEEP_ALIVE_S = 600
+"""By default uvicorn closes connections that idle for 5 s. The load generator uses its last ones only when a server is
+behind, and would count a failure for each that was closed under it."""
 
 
 async def serve_http(catalogue: Catalogue, engine: Engine, breadth: int, port: int) -> None:
@@ -28,8 +34,17 @@ async def serve_http(catalogue: Catalogue, engine: Engine, breadth: int, port: i
         return Response(orjson.dumps({"items": _items(catalogue, page)}), media_type="application/json")
 
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, http="httptools", ws="none", log_level="warning", access_log=False
+        app,
+        host="127.0.0.1",
+        port=port,
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
+    # uvicorn raises the signal again once it has stopped. It must not end the process before the engine is closed.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     await uvicorn.Server(config).serve()
 
 

@@ -1,5 +1,6 @@
 """Milvus in the process (milvus-lite, which is pure Python over FAISS): HNSW, prices filtered by an expression.
 
+Its client starts a gRPC server in a thread of the process and asks that one, so a request crosses gRPC as with Milvus.
 Not Milvus's server, which does not come from a package registry; this is what its documentation offers for one machine
 and small data.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,7 +63,8 @@ class PostgresqlServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.socket / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [_BINARIES / "postgres", "-D", self._data, *options],
+                # It must not outlive the application, however that ends.
+                ["setpriv", "--pdeathsig", "INT", _BINARIES / "postgres", "-D", self._data, *options],
                 user=self._user, cwd=self.socket, stdout=log, stderr=log,
             )  # fmt: skip
         self._wait()
@@ -74,7 +76,7 @@ class PostgresqlServer:
 
     def stop(self) -> None:
         """End it, with everything on disk."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # does not wait for connections that are open
         self._process.wait(_START_S)
         shutil.rmtree(self.socket, ignore_errors=True)
 
