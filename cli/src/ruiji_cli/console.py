@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ruiji_cli.logs import start_logging
+
 OUT = Console()
 """Results: what a script would read."""
 ERR = Console(stderr=True)
@@ -27,12 +28,7 @@ ERR = Console(stderr=True)
 def set_up_logging(*, verbose: bool) -> None:
     """Send log records to standard error, through the console that draws the progress bars."""
     handler = RichHandler(console=ERR, show_path=False, markup=False, log_time_format="%H:%M:%S")
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(message)s", handlers=[handler])
-    for chatty in ("alembic", "asyncio", "PIL", "grpc", "matplotlib", "urllib3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    if not verbose:
-        # Among its loggers is one for every line that tritonserver prints.
-        logging.getLogger("ruiji_triton").setLevel(logging.WARNING)
+    start_logging(handler, verbose=verbose)
 
 
 def progress_bar() -> Progress:

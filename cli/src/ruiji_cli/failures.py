@@ -6,10 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.markup import escape
-
-from ruiji_cli.console import ERR
-
 
 class UsageProblem(Exception):  # noqa: N818  (reads as what it says)
     """Options that do not fit together, or something that is not there; the message says what to do."""
@@ -25,13 +21,22 @@ def explained_failures() -> Iterator[None]:
         remedy = _EXTRA_OF.get((error.name or "").partition(".")[0])
         if remedy is None:
             raise
-        ERR.print(f"[bold red]error:[/] {error.name} is not installed: {escape(remedy)}", soft_wrap=True)
+        _show(f"{error.name} is not installed: {remedy}")
         sys.exit(1)
     except Exception as error:
         if not _is_foreseen(error):
             raise
-        ERR.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        _show(str(error))
         sys.exit(1)
+
+
+def _show(message: str) -> None:
+    # Serving processes have nothing to show unless they fail.
+    from rich.markup import escape
+
+    from ruiji_cli.console import ERR
+
+    ERR.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
 def _is_foreseen(error: Exception) -> bool:

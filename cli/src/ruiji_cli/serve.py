@@ -32,7 +32,8 @@ from ruiji_cli.options import (
     generations_folder,
     store_url,
 )
-from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
+from ruiji_cli.picture_access import PictureAccess
+from ruiji_cli.pictures import PicturePrefixes, PrivatePictures
 
 if TYPE_CHECKING:
     from ruiji_server.services.settings import ServerSettings

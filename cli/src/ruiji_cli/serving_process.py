@@ -1,4 +1,8 @@
-"""One serving process, from its settings to the end of its drain."""
+"""One serving process, from its settings to the end of its drain.
+
+Every worker has what is imported here in memory of its own. So it is what serving needs: no Typer, and Rich only where
+a failure is to be shown.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ruiji_cli.console import set_up_logging
 from ruiji_cli.failures import explained_failures
-from ruiji_cli.pictures import PictureAccess
+from ruiji_cli.logs import plain_handler, start_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ruiji_server.services.settings import ServerSettings
+
+    from ruiji_cli.picture_access import PictureAccess
 
 _SWITCH_INTERVAL_S = 2e-4
 
@@ -63,13 +68,12 @@ def work(plan: ServingPlan, parent: Connection) -> None:
     """Be a worker: serve until SIGTERM or until the parent is gone; sends the parent the port when ready."""
     # Ctrl-C reaches every process of the terminal; when workers end is the parent's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_up_logging(verbose=plan.verbose)
+    start_logging(plain_handler(), verbose=plan.verbose)
     with explained_failures():
         serve_here(plan, parent.send, parent)
 
 
 async def _serve(plan: ServingPlan, on_ready: Callable[[int], None], parent: Connection | None) -> None:
-    from ruiji_server.embedding.triton import TritonClient
     from ruiji_server.generations.directory import GenerationDirectory
     from ruiji_server.services.server import Server
     from ruiji_server.store.engine import open_database
@@ -82,7 +86,11 @@ async def _serve(plan: ServingPlan, on_ready: Callable[[int], None], parent: Con
     else:
         loop.add_reader(parent.fileno(), stop.set)
     async with AsyncExitStack() as stack:
-        triton = None if plan.triton_url is None else await stack.enter_async_context(TritonClient(plan.triton_url))
+        triton = None
+        if plan.triton_url is not None:
+            from ruiji_server.embedding.triton import TritonClient
+
+            triton = await stack.enter_async_context(TritonClient(plan.triton_url))
         database = open_database(plan.store)
         stack.callback(database.close)
         directory = GenerationDirectory(plan.generations)

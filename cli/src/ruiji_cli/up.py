@@ -20,7 +20,8 @@ from ruiji_cli.event_options import (
     unit_key_file,
 )
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, PicturesFolder, TritonUrl, generations_folder, store_url
-from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
+from ruiji_cli.picture_access import PictureAccess
+from ruiji_cli.pictures import PicturePrefixes, PrivatePictures
 from ruiji_cli.triton import EncoderFolders, triton_settings
 
 _COMPACT_S = 60.0

@@ -21,7 +21,8 @@ from ruiji_cli.options import (
     only_encoder,
     store_url,
 )
-from ruiji_cli.pictures import PictureAccess, PicturePrefixes, PrivatePictures
+from ruiji_cli.picture_access import PictureAccess
+from ruiji_cli.pictures import PicturePrefixes, PrivatePictures
 
 if TYPE_CHECKING:
     from ruiji_server.embedding.picture_source import PictureSource

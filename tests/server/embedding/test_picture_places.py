@@ -14,7 +14,8 @@ from ruiji_encoding.pictures import MAX_PICTURE_BYTES
 from ruiji_server.domain.errors import InvalidArgument
 from ruiji_server.domain.items import PictureContent, PictureUri
 from ruiji_server.embedding.picture_source import PictureRefused, PictureSource, PictureUnreachable
-from ruiji_server.embedding.pictures.addresses import AddressPolicy, GuardedResolver
+from ruiji_server.embedding.pictures.addresses import AddressPolicy
+from ruiji_server.embedding.pictures.resolver import GuardedResolver
 
 from tests.support.catalogues import png
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,13 @@ from ruiji_encoding.pictures import PictureError, decode_picture
 from ruiji_server.domain.errors import ItemNotFound, NotReady, Overloaded, Reason, Unavailable
 from ruiji_server.domain.items import Picture
 from ruiji_server.embedding.picture_source import PictureRefused, PictureSource, PictureUnreachable
-from ruiji_server.embedding.triton import TritonClient, is_unit
+from ruiji_server.embedding.unit_vectors import is_unit
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import Database
+
+if TYPE_CHECKING:
+    from ruiji_server.embedding.triton import TritonClient
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,22 +7,23 @@ everything else.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ruiji_server.domain.errors import InvalidArgument, Reason
 from ruiji_server.domain.items import Picture, PictureContent
 from ruiji_server.embedding.pictures.addresses import AddressPolicy
 from ruiji_server.embedding.pictures.failures import PictureFailure, PictureRefused, PictureUnreachable
 from ruiji_server.embedding.pictures.files import FilePlace
-from ruiji_server.embedding.pictures.objects import OBJECT_SCHEMES, ObjectPlace
 from ruiji_server.embedding.pictures.place import PicturePlace, UrlPrefix, parse_prefix
-from ruiji_server.embedding.pictures.web import WebPlace, WebSettings
 
-__all__ = ["PictureFailure", "PictureRefused", "PictureSource", "PictureUnreachable", "WebSettings"]
+if TYPE_CHECKING:
+    from ruiji_server.embedding.pictures.web import WebSettings
+
+__all__ = ["PictureFailure", "PictureRefused", "PictureSource", "PictureUnreachable"]
 
 MAX_URI_CHARS: Final = 2_000
 """Longest URI of a picture."""
@@ -59,9 +60,18 @@ class PictureSource:
             by_scheme.setdefault(prefix.scheme, []).append(prefix)
         addresses = AddressPolicy(private)
         web_prefixes = [prefix for scheme in _WEB_SCHEMES for prefix in by_scheme.pop(scheme, [])]
+        # What fetches them takes 8 MB, so it is loaded only where it is needed.
         if web_prefixes:
+            from ruiji_server.embedding.pictures.web import WebPlace, WebSettings
+
             web_place = WebPlace(web_prefixes, addresses, web or WebSettings())
             self._places |= dict.fromkeys(_WEB_SCHEMES, web_place)
+        if by_scheme:
+            self._open_storages(by_scheme)
+
+    def _open_storages(self, by_scheme: Mapping[str, Sequence[UrlPrefix]]) -> None:
+        from ruiji_server.embedding.pictures.objects import OBJECT_SCHEMES, ObjectPlace
+
         for scheme, of_scheme in by_scheme.items():
             if scheme not in OBJECT_SCHEMES:
                 known = ", ".join((*_WEB_SCHEMES, *OBJECT_SCHEMES))

@@ -15,7 +15,6 @@ from tritonclient.utils import InferenceServerException
 
 from ruiji_server.domain.errors import NotReady, Reason, Unavailable
 
-_UNIT_LENGTH_TOLERANCE = 1e-3
 _CHANNEL = [
     # A Triton that restarts is found again within a second instead of gRPC's two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -114,8 +113,3 @@ def _unavailable(encoder_id: str) -> Unavailable:
         Reason.ENCODER_UNAVAILABLE,
         f"encoder {encoder_id} cannot be reached at the moment; queries by item id are not affected",
     )
-
-
-def is_unit(vector: NDArray[np.float32]) -> bool:
-    """Return whether a vector is finite and of unit length."""
-    return bool(abs(float(np.linalg.norm(vector)) - 1.0) < _UNIT_LENGTH_TOLERANCE)

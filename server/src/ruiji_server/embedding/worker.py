@@ -31,8 +31,9 @@ from ruiji_server.domain.items import Picture
 from ruiji_server.embedding import worker_metrics
 from ruiji_server.embedding.pause import Pause
 from ruiji_server.embedding.picture_source import PictureRefused, PictureSource, PictureUnreachable
-from ruiji_server.embedding.triton import TritonClient, is_unit
+from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.embedding.under_way import Job, ReadyPicture, Stage, UnderWay
+from ruiji_server.embedding.unit_vectors import is_unit
 from ruiji_server.embedding.worker_settings import WorkerSettings, retry_pause_s
 from ruiji_server.store.clock import now_us
 from ruiji_server.store.embedding_tasks import EmbeddingTask, EmbeddingTaskStore, FailedTask, FinishedTask

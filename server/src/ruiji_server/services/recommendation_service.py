@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 from ruiji_encoding.pictures import MAX_PICTURE_BYTES, MAX_PICTURE_PIXELS
@@ -12,13 +13,12 @@ from ruiji_experiments.assignment import Asker
 
 from ruiji_server.domain import limits
 from ruiji_server.embedding.picture_source import PictureSource
-from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.events.impressions import ImpressionLog, ServedPage
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query
 from ruiji_server.services import metrics
 from ruiji_server.services.batch import answer_each
-from ruiji_server.services.explaining import Explaining, dropped_items, explaining_of
+from ruiji_server.services.explaining import NOTHING, Explaining, dropped_items, explaining_of
 from ruiji_server.services.exploring import Explorer
 from ruiji_server.services.failures import Context, rpc
 from ruiji_server.services.interleaving import Contender, Contest, interleaved_answer
@@ -36,7 +36,8 @@ from ruiji_server.services.variants import RunningExperiments, forced_label, wit
 from ruiji_server.services.wire import add_items
 from ruiji_server.store.engine import Database
 
-_NOTHING_MORE = Explaining()
+if TYPE_CHECKING:
+    from ruiji_server.embedding.triton import TritonClient
 
 
 class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
@@ -256,7 +257,7 @@ def _page(
     overrides: recommendation_pb2.RankingOverrides,
     *,
     explain: bool = False,
-    explaining: Explaining = _NOTHING_MORE,
+    explaining: Explaining = NOTHING,
 ) -> Page:
     query = Query(
         vector=subject.vector,

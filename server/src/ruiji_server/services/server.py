@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -30,7 +30,6 @@ from ruiji_events.units import UnitHasher, read_or_make_key
 
 from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
-from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.events.keeping import EventKeeping
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services import metrics
@@ -45,6 +44,9 @@ from ruiji_server.services.settings import ServerSettings, TlsSettings
 from ruiji_server.services.shadow import ShadowQueries
 from ruiji_server.services.variants import RunningExperiments
 from ruiji_server.store.engine import Database
+
+if TYPE_CHECKING:
+    from ruiji_server.embedding.triton import TritonClient
 
 __all__ = ["Server", "ServerSettings", "TlsSettings"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,16 @@ from ruiji_server.domain.errors import InvalidArgument, ItemNotFound, NotReady, 
 from ruiji_server.domain.items import Price, check_item_id
 from ruiji_server.embedding.on_demand import OnDemandEmbedder
 from ruiji_server.embedding.picture_source import PictureSource
-from ruiji_server.embedding.triton import TritonClient, is_unit
+from ruiji_server.embedding.unit_vectors import is_unit
 from ruiji_server.services.failures import Context
 from ruiji_server.services.messages import context_from, embedding_from, picture_fault
 from ruiji_server.services.serving import Serving
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore
 from ruiji_server.store.engine import Database
+
+if TYPE_CHECKING:
+    from ruiji_server.embedding.triton import TritonClient
 
 
 @dataclass(slots=True)

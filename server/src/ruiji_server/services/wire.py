@@ -12,9 +12,11 @@ from typing import Final
 
 import numpy as np
 from google.protobuf.descriptor import Descriptor
+from numpy.typing import NDArray
 from ruiji.v1 import recommendation_pb2
 
 from ruiji_server.columns.live import LiveColumns
+from ruiji_server.domain.limits import MAX_ITEM_ID_BYTES
 from ruiji_server.ranking.interleaving import DraftedPage
 from ruiji_server.ranking.query import Page
 
@@ -23,6 +25,7 @@ Answer = recommendation_pb2.SimilarItemsResponse | recommendation_pb2.SimilarIte
 _LENGTH_DELIMITED: Final = 2
 _FIXED32: Final = 5
 _TAGGED: Final = np.dtype([("tag", "u1"), ("value", "<f4")])
+"""A number with what stands before it."""
 
 
 def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
@@ -40,24 +43,37 @@ def add_named_items(answer: Answer, page: Page | DraftedPage, item_ids: Sequence
         (_PROPENSITY, page.propensities),
     )
     present = [(tag, values) for tag, values in columns if values is not None]
-    # Tag and value by turns, without gaps: what follows an item's id, for all items at once.
-    numbers = np.empty((len(item_ids), len(present)), dtype=_TAGGED)
-    for place, (tag, values) in enumerate(present):
-        numbers["tag"][:, place] = tag
-        numbers["value"][:, place] = values
-    packed, size = numbers.tobytes(), numbers.dtype.itemsize * len(present)
-    items_tag = _tag(answer.DESCRIPTOR, "items", _LENGTH_DELIMITED)
-    parts: list[bytes] = []
-    for place, item_id in enumerate(item_ids):
-        parts += (_head(items_tag, len(item_id), size), item_id, packed[place * size : (place + 1) * size])
-    answer.MergeFromString(b"".join(parts))
+    numbers = _zeros(tuple([tag for tag, _ in present]), len(item_ids)).copy()
+    slots = numbers.view(_TAGGED)["value"]
+    for place, (_, values) in enumerate(present):
+        slots[place :: len(present)] = values
+    heads = _heads(_tag(answer.DESCRIPTOR, "items", _LENGTH_DELIMITED), numbers.itemsize)
+    answer.MergeFromString(
+        b"".join([heads[len(id_)] + id_ + tail for id_, tail in zip(item_ids, numbers.tolist(), strict=True)])
+    )
 
 
-@functools.lru_cache(maxsize=4096)
-def _head(items_tag: int, id_bytes: int, numbers_bytes: int) -> bytes:
-    """Return what stands before an item's id: the item's tag and length, the id's tag and length."""
-    id_head = bytes((_ITEM_ID,)) + _varint(id_bytes)
-    return bytes((items_tag,)) + _varint(len(id_head) + id_bytes + numbers_bytes) + id_head
+@functools.lru_cache(maxsize=1024)
+def _zeros(tags: tuple[int, ...], items: int) -> NDArray[np.void]:
+    """Return what follows the ids of items, with 0 for every number: tag and value by turns; shape (items,)."""
+    numbers = np.zeros((items, len(tags)), dtype=_TAGGED)
+    numbers["tag"] = tags
+    return numbers.view(f"V{len(tags) * _TAGGED.itemsize}").reshape(items)
+
+
+@functools.cache
+def _heads(items_tag: int, numbers_bytes: int) -> Sequence[bytes]:
+    """Return what stands before an id, by the id's length: the item's tag and length, the id's tag and length.
+
+    Args:
+        items_tag: of the field that the items are in.
+        numbers_bytes: length of what follows the id.
+    """
+    heads = []
+    for id_bytes in range(MAX_ITEM_ID_BYTES + 1):
+        id_head = bytes((_ITEM_ID,)) + _varint(id_bytes)
+        heads.append(bytes((items_tag,)) + _varint(len(id_head) + id_bytes + numbers_bytes) + id_head)
+    return heads
 
 
 def _varint(value: int) -> bytes:

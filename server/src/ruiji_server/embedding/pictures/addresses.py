@@ -8,10 +8,7 @@ redirect nor a name that resolves differently the second time gets round it.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Sequence
-
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ruiji_server.domain.errors import Reason
 from ruiji_server.embedding.pictures.failures import PictureRefused
@@ -61,36 +58,6 @@ class AddressPolicy:
             Reason.PICTURE_ADDRESS_REFUSED,
             f"{host[:200]!r} is not on the public internet; --picture-private opens hosts and networks of your own",
         )
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves names to those of their addresses that may be connected to."""
-
-    def __init__(self, resolver: AbstractResolver, policy: AddressPolicy) -> None:
-        """Guard another resolver."""
-        self._resolver = resolver
-        self._policy = policy
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the permitted addresses of a host.
-
-        Raises:
-            PictureRefused: it has none.
-            OSError: it cannot be resolved.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        if self._policy.trusts(host):
-            return found
-        permitted = [result for result in found if self._policy.permits(result["host"])]
-        if not permitted:
-            raise self._policy.refusal(host)
-        return permitted
-
-    async def close(self) -> None:
-        """Close the resolver that is guarded."""
-        await self._resolver.close()
 
 
 def is_address(host: str) -> bool:

@@ -15,9 +15,10 @@ from ruiji_encoding.pictures import MAX_PICTURE_BYTES
 from yarl import URL
 
 from ruiji_server.domain.errors import Reason
-from ruiji_server.embedding.pictures.addresses import AddressPolicy, GuardedResolver, is_address
+from ruiji_server.embedding.pictures.addresses import AddressPolicy, is_address
 from ruiji_server.embedding.pictures.failures import PictureRefused, PictureUnreachable, shown
 from ruiji_server.embedding.pictures.place import PicturePlace, UrlPrefix, covered, has_dot_segment
+from ruiji_server.embedding.pictures.resolver import GuardedResolver
 
 _LOG = logging.getLogger(__name__)
 
