@@ -66,7 +66,8 @@ def write_precision(
             raise ExportError(
                 "int8 scales matrix products at run time, and this tower is made of convolutions: take int8-static"
             )
-        quantise_onnx(source, target)
+        with _quiet_quantiser():
+            quantise_onnx(source, target)
     elif precision is Precision.INT8_STATIC:
         _write_static_int8(source, target, calibration)
     else:
@@ -196,7 +197,7 @@ def _write_static_int8(source: Path, target: Path, calibration: NDArray[np.uint8
 
 @contextlib.contextmanager
 def _quiet_quantiser() -> Iterator[None]:
-    # It tells the root logger of every scale that it widens for a bias.
+    # It tells the root logger of every product that it leaves alone and every scale that it widens for a bias.
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ruiji_evaluation.progress import Stages
 
 _AT_ONCE = 8
-_TIMED_ROUNDS = 5
+_TIMED_ROUNDS = 7
 
 TIMED_BATCHES = (1, 8)
 """Pictures in a batch: what one request brings, and what a batching server makes of several."""
@@ -57,7 +57,7 @@ class PrecisionFigures:
     overlap: float
     """Mean share of each picture's nearest others that stay."""
     pictures_per_s: dict[int, float]
-    """By the size of the batch; the best of a few rounds."""
+    """By the size of the batch; the best of a few rounds, in which all precisions take turns."""
     min_cosine_limit: float
     """The gate for the lowest cosine, see `ruiji_encoder.gates`."""
     min_overlap_limit: float
@@ -117,7 +117,7 @@ def try_precisions(
     pixels = pictures.gate.pixels
     _refuse_few(len(pixels))
     model = PixelsToUnitVector(tower, projection)
-    rows: list[PrecisionFigures] = []
+    written: dict[Precision, Path] = {}
     not_written: dict[Precision, str] = {}
     with tempfile.TemporaryDirectory(prefix="ruiji-precisions-") as folder:
         fp32 = Path(folder) / f"{Precision.FP32}.onnx"
@@ -129,18 +129,20 @@ def try_precisions(
             path = Path(folder) / f"{precision}.onnx"
             try:
                 if precision is not Precision.FP32:
-                    write_precision(fp32, path, precision, pictures.calibration.pixels)
+                    with stages.stage(f"Write, {precision}", 1) as advance:
+                        write_precision(fp32, path, precision, pictures.calibration.pixels)
+                        advance(1)
+                written[precision] = path
             except ExportError as error:
                 not_written[precision] = str(error)
-                continue
-            rows.append(_measure(precision, path, pixels, expected, threads, stages))
+        rows = _measure(list(written.items()), pixels, expected, threads, stages)
     return PrecisionTable(
         encoder=name,
         reference="PyTorch in fp32",
         measured_on=pictures.gate.described,
         calibrated_on=pictures.calibration.described if Precision.INT8_STATIC in precisions else "",
         threads=threads,
-        rows=tuple(rows),
+        rows=rows,
         not_written=not_written,
     )
 
@@ -186,35 +188,46 @@ def compare_precisions(
         measured_on=measured_on,
         calibrated_on="; ".join(calibrated),
         threads=threads,
-        rows=tuple(
-            _measure(manifest.precision, folder / MODEL_FILE, pictures, expected, threads, stages)
-            for folder, manifest, _ in opened
+        rows=_measure(
+            [(manifest.precision, folder / MODEL_FILE) for folder, manifest, _ in opened],
+            pictures,
+            expected,
+            threads,
+            stages,
         ),
         not_written={},
     )
 
 
 def _measure(
-    precision: Precision,
-    path: Path,
+    models: Sequence[tuple[Precision, Path]],
     pictures: NDArray[np.uint8],
     expected: NDArray[np.float32],
     threads: int,
     stages: Stages,
-) -> PrecisionFigures:
-    encoder = OnnxEncoder(path, threads=threads)
-    answered = _embed(encoder, pictures, f"Run, {precision}", stages)
-    cosines = np.einsum("nd,nd->n", answered.astype(np.float64), expected.astype(np.float64))
-    return PrecisionFigures(
-        precision=precision,
-        model_bytes=path.stat().st_size,
-        min_cosine=float(cosines.min()),
-        mean_cosine=float(cosines.mean()),
-        overlap=neighbour_overlap(expected, answered),
-        pictures_per_s={batch: _speed(encoder, pictures[:batch]) for batch in TIMED_BATCHES},
-        min_cosine_limit=MIN_COSINE[precision],
-        min_overlap_limit=MIN_OVERLAP[precision],
-    )
+) -> tuple[PrecisionFigures, ...]:
+    encoders = [OnnxEncoder(path, threads=threads) for _, path in models]
+    answers = [
+        _embed(encoder, pictures, f"Run, {precision}", stages)
+        for encoder, (precision, _) in zip(encoders, models, strict=True)
+    ]
+    speeds = _speeds(encoders, pictures, stages)
+    rows = []
+    for (precision, path), answered, pictures_per_s in zip(models, answers, speeds, strict=True):
+        cosines = np.einsum("nd,nd->n", answered.astype(np.float64), expected.astype(np.float64))
+        rows.append(
+            PrecisionFigures(
+                precision=precision,
+                model_bytes=path.stat().st_size,
+                min_cosine=float(cosines.min()),
+                mean_cosine=float(cosines.mean()),
+                overlap=neighbour_overlap(expected, answered),
+                pictures_per_s=pictures_per_s,
+                min_cosine_limit=MIN_COSINE[precision],
+                min_overlap_limit=MIN_OVERLAP[precision],
+            )
+        )
+    return tuple(rows)
 
 
 def _embed(encoder: Embedder, pictures: NDArray[np.uint8], stage: str, stages: Stages) -> NDArray[np.float32]:
@@ -226,13 +239,18 @@ def _embed(encoder: Embedder, pictures: NDArray[np.uint8], stage: str, stages: S
     return np.concatenate(parts)
 
 
-def _speed(encoder: OnnxEncoder, batch: NDArray[np.uint8]) -> float:
-    best = float("inf")
-    for _ in range(_TIMED_ROUNDS):
-        start = time.perf_counter()
-        encoder.embed(batch)
-        best = min(best, time.perf_counter() - start)
-    return len(batch) / best
+def _speeds(encoders: Sequence[OnnxEncoder], pictures: NDArray[np.uint8], stages: Stages) -> list[dict[int, float]]:
+    best = [dict.fromkeys(TIMED_BATCHES, 0.0) for _ in encoders]
+    with stages.stage("Time, in turns", _TIMED_ROUNDS) as advance:
+        for _ in range(_TIMED_ROUNDS):
+            # In turns, so that whatever else the machine does falls on all alike.
+            for encoder, speeds in zip(encoders, best, strict=True):
+                for batch in TIMED_BATCHES:
+                    start = time.perf_counter()
+                    encoder.embed(pictures[:batch])
+                    speeds[batch] = max(speeds[batch], batch / (time.perf_counter() - start))
+            advance(1)
+    return best
 
 
 def _refuse_few(pictures: int) -> None:
