@@ -1,6 +1,7 @@
 """Takes the pictures of docs/console.md: `python -m tests.console.screenshots CONSOLE_URL PICTURE [FOLDER]`.
 
-The console is to run on the demo's catalogue, and the picture is to be one of its files.
+The console is to run on the demo's catalogue, and the picture is to be one of its files. The pictures of experiments
+are of a catalogue where `ruiji experiment demo` has published its report, and another experiment runs.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ SHOTS: dict[str, tuple[str, dict[str, Any]]] = {
     "compare": (f"/compare?item={ITEM}&size=12&b_ratio=1.3&b_weight=0.5", DESKTOP),
     "categories": ("/categories?path=Fashion", DESKTOP),
     "health": ("/health", DESKTOP),
-    "experiments": ("/experiments", DESKTOP),
+    "experiments": ("/experiments#trial-2", DESKTOP),
     "phone": (f"/similar?item={ITEM}", PHONE),
     "phone-compare": (f"/compare?item={ITEM}&size=12&b_ratio=1.3", PHONE),
+    "phone-experiments": ("/experiments#trial-2", PHONE),
 }
 
 

@@ -36,19 +36,19 @@ def test_lifts_stand_with_their_intervals_and_what_follows_so_far(open_page: Ope
 
 
 def test_the_plot_shows_what_the_numbers_say(open_page: OpenPage) -> None:
-    """From the left end to the right the scale goes from -20 % to +20 %, and 0 is in the middle."""
+    """From the left end to the right the scale goes from -15 % to +15 %, and 0 is in the middle."""
     page = open_page("/experiments")
     ends = panel(page, "narrow-band").locator(".ends span")
-    assert ends.all_inner_texts() == ["−20 %", "0", "+20 %"]
+    assert ends.all_inner_texts() == ["−15 %", "0", "+15 %"]
     plot = row(page, "narrow-band", "CTR").locator("svg")
     places = {
         kind: [float(plot.locator(f".{kind}").get_attribute(end) or "nan") for end in ("x1", "x2")]
         for kind in ("zero", "one-look", "every-look", "value")
     }
     assert places["zero"] == [50, 50]
-    assert places["one-look"] == pytest.approx([50 + 2.5 * 5.41, 50 + 2.5 * 9.61], abs=0.01)
-    assert places["every-look"] == pytest.approx([50 + 2.5 * 2.71, 50 + 2.5 * 12.31], abs=0.01)
-    assert places["value"] == pytest.approx([50 + 2.5 * 7.51] * 2, abs=0.01)
+    assert places["one-look"] == pytest.approx([50 + 50 / 15 * 5.41, 50 + 50 / 15 * 9.61], abs=0.01)
+    assert places["every-look"] == pytest.approx([50 + 50 / 15 * 2.71, 50 + 50 / 15 * 12.31], abs=0.01)
+    assert places["value"] == pytest.approx([50 + 50 / 15 * 7.51] * 2, abs=0.01)
     assert row(page, "narrow-band", "Purchases per unit").locator(".every-look").count() == 0
 
 

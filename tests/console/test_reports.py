@@ -51,7 +51,7 @@ def test_every_interval_has_its_place_and_the_first_ones_are_shown_whole(
 def test_far_wider_intervals_do_not_squeeze_the_first() -> None:
     narrow, wide = Estimate(value=0.04, low=0.03, high=0.05), Estimate(value=0.0, low=-0.9, high=3.0)
     assert scale_of([narrow], [wide]) == Scale(0.1)
-    assert scale_of([], [wide]) == Scale(5.0)
+    assert scale_of([], [wide]) == Scale(3.0)
     assert scale_of([], []) == Scale(0.01)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ruiji_client import Estimate
 
-_REACHES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_REACHES: Final = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Round ends of a scale; what is beyond the last is cut off."""
 _WIDEST: Final = 2.0
 """Times as far as the first intervals reach, the others may stretch the scale: early ones would squeeze everything."""

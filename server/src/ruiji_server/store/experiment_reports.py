@@ -20,7 +20,7 @@ from ruiji_server.store.schema import experiment_reports
 
 KEPT_REPORTS: Final = 50
 """Of each experiment. A report tells all of its experiment up to then, so older ones are of no use but to see how the
-figures moved. With 50, one a day covers seven weeks; of two variants each takes about 2 kB."""
+figures moved. With 50, one a day covers seven weeks; of two variants each takes about 2.5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
