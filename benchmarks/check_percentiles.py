@@ -31,7 +31,7 @@ def by_locust(target: str, item_ids: Path, rate_per_s: float, seconds: float) ->
         options = ["--host", target, "--item-ids", str(item_ids), "--users", users, "--spawn-rate", users]
         options += ["--requests-per-user", str(PER_USER), "--run-time", f"{seconds:.0f}s", "--only-summary"]
         options += ["--max-p99-ms", "60000", "--csv", f"{folder}/run"]
-        subprocess.run(locust_command(options), check=True, capture_output=True)
+        _run(locust_command(options))
         with Path(f"{folder}/run_stats.csv").open(newline="") as file:
             [row] = [row for row in csv.DictReader(file) if row["Name"] == "SimilarItems"]
     return {"p50": float(row["50%"]), "p99": float(row["99%"])}
@@ -41,9 +41,16 @@ def by_open_loop(target: str, item_ids: Path, rate_per_s: float, seconds: float)
     """Return the open loop's p50 and p99 in milliseconds."""
     command = [sys.executable, "-m", "ruiji_loadtest.open_loop", target, "--item-ids", str(item_ids), "--json"]
     command += ["--rate", str(rate_per_s), "--duration", str(seconds)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    latency = json.loads(done.stdout)["latency_ms"]
+    latency = json.loads(_run(command))["latency_ms"]
     return {name: latency[name] for name in ("p50", "p99")}
+
+
+def _run(command: list[str]) -> str:
+    """Return what a generator prints; end with its complaint if it fails, for instance because nobody answers."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"the load failed, so there is nothing to compare:\n{done.stderr[-2_000:] or done.stdout[-2_000:]}")
+    return done.stdout
 
 
 def agree(one_ms: float, other_ms: float) -> bool:

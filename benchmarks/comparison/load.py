@@ -97,6 +97,8 @@ class Generator:
     async def __aexit__(self, *_: object) -> None:
         for connection in self._connections:
             connection.close()
+        # Transports close in the loop's next turn.
+        await asyncio.sleep(0)
 
     async def ask_each_once(self, in_flight: int) -> list[bytes | None]:
         """Return the answer to every query, None where it failed."""
