@@ -126,6 +126,12 @@ def test_two_workers_answer_on_one_port_with_tls_and_a_token(server):
         client.info()
 
 
+def test_workers_give_large_arrays_back_at_once(server):
+    for pid in server.workers():
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert {b"MALLOC_MMAP_THRESHOLD_=1048576", b"MALLOC_TRIM_THRESHOLD_=1048576"} <= set(environment)
+
+
 def test_one_endpoint_adds_up_what_all_workers_did(server):
     answered = 'ruiji_rpc_seconds_count{code="OK",rpc="SimilarItems"}'
     before = server.metric(answered)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.serving_process import ServingPlan
 from ruiji_cli.workers import Patience, Workers
 
 _LOG = logging.getLogger(__name__)
+
+_MALLOC: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
+"""Settings of glibc for workers, see mallopt(3). By default each large array that is freed raises the size up to which
+memory is kept, to 64 MB in the end; a search in a million items frees one with every request."""
 
 
 def supervise(
@@ -34,6 +39,8 @@ def supervise(
     Raises:
         UsageProblem: the address cannot be shared or is in use, or the workers could not start.
     """
+    for name, value in _MALLOC.items():
+        os.environ.setdefault(name, value)
     with held_port(plan.settings.address) as address:
         asyncio.run(
             _supervise(replace(plan, settings=replace(plan.settings, address=address)), count, on_ready, patience)
