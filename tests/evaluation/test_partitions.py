@@ -39,6 +39,12 @@ def test_a_request_has_what_its_impression_and_its_taps_say(events):
     assert [(tap.item_id, tap.time) for tap in request.taps] == [("a", NOON)]
 
 
+def test_an_interleaved_page_has_the_name_of_no_variant(events):
+    drawn = {"experiment": "bands", "variant": "", "forced": False}
+    [request] = read(events, an_impression("i1", experiments=[drawn]), a_tap("t1")).requests
+    assert (request.variant, request.encoder_id) == ("bands/interleaved", None)
+
+
 def test_parts_that_were_scrolled_to_are_one_list(events):
     parts = [
         an_impression("i1", items=shown("a", "b")),

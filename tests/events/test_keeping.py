@@ -96,6 +96,29 @@ def test_a_partition_of_the_first_release_can_be_read(events):
     assert experiments == [{"experiment": "e", "variant": "treatment", "forced": False}]
 
 
+def test_partitions_of_before_and_since_there_were_teams_are_read_together(events):
+    target = events.root / "impressions" / "date=2026-11-20"
+    target.mkdir(parents=True)
+    for name in ("impressions-version-1", "impressions-version-1-teams"):
+        (target / f"{name}.parquet").write_bytes((GOLDEN / f"{name}.parquet").read_bytes())
+    events.record(an_impression("i3", "r3"))
+    events.compact()
+    found = events.rows(
+        "SELECT event_id, experiments[1].variant, [item.team FOR item IN items] FROM impressions ORDER BY 1"
+    )
+    assert found == [
+        ("i1", "treatment", [None, None]), ("i2", "", ["control", "treatment", None]), ("i3", None, [None, None]),
+    ]  # fmt: skip
+
+
+def test_a_team_survives_compaction_and_the_erasing_of_somebody_else(events):
+    items = [{"item_id": "a", "position": 1, "team": "control"}, {"item_id": "b", "position": 2}]
+    events.record(an_impression("i1", items=items, unit=KEN), an_impression("i2", "r2", unit=NANA))
+    events.compact()
+    erase_unit(events.folder, events.journal, NANA)
+    assert events.rows("SELECT [item.team FOR item IN items] FROM impressions") == [(["control", None],)]
+
+
 def test_columns_that_an_older_release_did_not_write_are_null(events):
     events.record(an_impression("i1", exact_scan=True))
     events.compact()

@@ -80,6 +80,8 @@ def explored(tmp_path_factory):
         ]
     before = [{key: value for key, value in item.items() if key != "propensity"} for item in impressions[0]["items"]]
     impressions.append(impressions[0] | {"event_id": "i-before", "request_id": "before", "items": before})
+    both = [{"experiment": "x", "variant": "", "forced": False}]
+    impressions.append(impressions[0] | {"event_id": "i-both", "request_id": "both", "experiments": both})
     write_rows(folder, Table.IMPRESSIONS, impressions)
     write_rows(folder, Table.TAPS, taps)
     return folder
@@ -145,6 +147,7 @@ def test_a_replay_ends_in_estimates(explored):
     shown = run("replay", "--category-weight", 0.3, "--positions", 2, "--events", explored)
     assert "1,500 pages of 375 units" in shown
     assert "left out: 1 x pages without propensities" in shown
+    assert "left out: 1 x interleaved pages" in shown
     assert all(name in shown for name in ("as logged", "IPS", "SNIPS", "DR"))
 
 

@@ -96,7 +96,7 @@ def list_experiments(target: Target = DEFAULT_TARGET) -> None:
             _stage(status),
             experiment.layer,
             _share(status.current_traffic_bp),
-            ", ".join(f"{variant.name} {_share(variant.share_bp)}" for variant in experiment.variants),
+            _variants(experiment),
             _time(experiment.end) if experiment.HasField("end") else "",
         )
     OUT.print(table)
@@ -197,7 +197,8 @@ def _print_status(status: ExperimentStatus) -> None:
     for heading in ("variant", "share", "does"):
         variants.add_column(heading, overflow="fold")
     for variant in experiment.variants:
-        variants.add_row(variant.name, _share(variant.share_bp), escape(_does(variant)))
+        share = "both on a page" if experiment.interleaved else _share(variant.share_bp)
+        variants.add_row(variant.name, share, escape(_does(variant)))
     OUT.print(variants)
     if status.missing_encoder_ids and revision.revision:
         ERR.print(
@@ -211,6 +212,8 @@ def _facts(status: ExperimentStatus) -> Iterable[tuple[str, str]]:
     yield "stage", _stage(status)
     if experiment.description:
         yield "description", experiment.description
+    if experiment.interleaved:
+        yield "interleaved", "each page is drawn from both variants by turns"
     yield "layer", experiment.layer
     yield "salt", experiment.salt
     steps = [f"{_share(experiment.traffic_bp)} from {_time(experiment.start)}"]
@@ -223,6 +226,12 @@ def _facts(status: ExperimentStatus) -> Iterable[tuple[str, str]]:
         yield f"only {attribute.name}", " or ".join(attribute.values)
     if revision.revision:
         yield "revision", f"{revision.revision}, {_action(revision)} by {revision.author}: {revision.reason}"
+
+
+def _variants(experiment: Experiment) -> str:
+    if experiment.interleaved:
+        return " + ".join(variant.name for variant in experiment.variants)
+    return ", ".join(f"{variant.name} {_share(variant.share_bp)}" for variant in experiment.variants)
 
 
 def _does(variant: Variant) -> str:

@@ -15,6 +15,7 @@ from ruiji_cli.console import ERR, OUT, StageBars
 from ruiji_cli.event_options import EventsRoot, events_root
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_DATA, DEFAULT_TARGET, DataFolder, Target
+from ruiji_cli.report_interleaved import report_interleaved
 from ruiji_cli.report_segments import Segment, segmentations
 
 if TYPE_CHECKING:
@@ -109,9 +110,12 @@ def report(
     verdict.json, in which `rollback` says whether a guardrail is violated; `--rollback-on-guardrail` acts on it. The
     always-valid intervals may be looked at as often as one likes; the others hold for one look. `--publish` sends the
     figures to the server, where the console and the API show them. docs/experiment-analysis.md explains every figure.
+
+    Of an interleaved experiment it tells which variant was preferred: wins, losses and ties by unit, and a sign test.
     """
     from ruiji_experiments.analysis.analysing import analyse
     from ruiji_experiments.analysis.settings import AnalysisSettings, Margins
+    from ruiji_experiments.interleaving.log import is_interleaved
     from ruiji_experiments.report import write_report
     from ruiji_experiments.report.verdict import verdict_of
 
@@ -138,8 +142,20 @@ def report(
         correction=correction,
         margins=Margins(latency_p50_margin, latency_p95_margin, short_pages_margin, errors_margin),
     )
+    root = events_root(data, events)
+    if is_interleaved(root, experiment):
+        options = {
+            "--share": share,
+            "--items": items,
+            "--segment": segment,
+            "--rollback-on-guardrail": rollback_on_guardrail,
+            "--fail-on-guardrail": fail_on_guardrail,
+            "--publish": publish,
+        }
+        report_interleaved(root, settings, out, options)
+        return
     parts = segmentations(segment, items, category_column, price_column, plan)
-    analysis = analyse(events_root(data, events), settings, segmentations=parts, stages=StageBars())
+    analysis = analyse(root, settings, segmentations=parts, stages=StageBars())
     written = write_report(analysis, out)
     _show(analysis)
     OUT.print(f"report: {written.html} and {written.markdown}; verdict: {written.verdict}", soft_wrap=True)

@@ -101,13 +101,16 @@ def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: 
         box=SIMPLE_HEAD,
         title=f"similar to {escape(title)}",
         caption=f"generation {page.generation_id}, encoder {page.encoder_id}"
-        + "".join(f", {one.experiment}/{one.variant}" for one in page.variants)
+        + "".join(f", {one.experiment}/{one.variant or 'interleaved'}" for one in page.variants)
         + (", the catalogue has no more" if page.catalogue_exhausted else ""),
     )
     table.add_column("item", no_wrap=True, min_width=11, max_width=24)
     table.add_column("title", no_wrap=True, overflow="ellipsis", max_width=23)
     for heading in ("price", "score", "cos  ", "×price", "cat "):
         table.add_column(heading, justify="right", no_wrap=True, min_width=len(heading))
+    interleaved = any(one.interleaved for one in page.variants)
+    if interleaved:
+        table.add_column("team", no_wrap=True)
     for hit in page.items:
         item = items[hit.item_id]
         table.add_row(
@@ -118,6 +121,7 @@ def page_table(page: SimilarItemsResponse, items: Mapping[str, Item], *, title: 
             f"{hit.cosine:.3f}",
             f"{hit.price_ratio:.2f}" if hit.HasField("price_ratio") else "",
             f"{hit.category_similarity:.2f}" if hit.HasField("category_similarity") else "",
+            *((escape(hit.team),) if interleaved else ()),
         )
     return table
 

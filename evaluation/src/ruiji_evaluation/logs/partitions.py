@@ -131,7 +131,7 @@ def _request(
         taps=tuple(kept),
         unit_id=first.unit,
         experiment=", ".join(one["experiment"] for one in experiments) or None,
-        variant=", ".join(f"{one['experiment']}/{one['variant']}" for one in experiments) or None,
+        variant=", ".join(f"{one['experiment']}/{one['variant'] or 'interleaved'}" for one in experiments) or None,
         encoder_id=first.encoder_id,
     )
 

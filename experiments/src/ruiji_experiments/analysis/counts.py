@@ -71,11 +71,18 @@ class DailySums:
 class ExperimentLog:
     """The events of one experiment, as tables of requests and units in a DuckDB connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: AnalysisSettings) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, settings: AnalysisSettings, *, interleaved: bool = False
+    ) -> None:
         """Read the events.
 
+        Args:
+            connection: with the events' tables.
+            settings: what is asked.
+            interleaved: whether the experiment is meant to be; its requests then have an empty variant.
+
         Raises:
-            LogError: the log holds nothing of the experiment in the given time.
+            LogError: the log holds nothing of the experiment in the given time, or an experiment of the other kind.
         """
         self._connection = connection
         self._settings = settings
@@ -94,6 +101,7 @@ class ExperimentLog:
         [(members,)] = self._rows("SELECT count(*) FROM members")
         if not members:
             raise LogError(self._nothing())
+        self._check_kind(interleaved=interleaved)
         self._leave_out_machines()
         [(start_us, end_us, source)] = self._rows('SELECT epoch_us(start), epoch_us("end"), source FROM span')
         self.span = Span(_moment(start_us), _moment(end_us), source)
@@ -153,8 +161,8 @@ class ExperimentLog:
         return UnitSums(
             variants=tuple(variants.tolist()),
             variant=codes.astype(np.int64),
-            during={name: _floats(columns[name]) for name in COUNTED},
-            before={name: _floats(columns[f"before_{name}"]) for name in COUNTED},
+            during={name: floats(columns[name]) for name in COUNTED},
+            before={name: floats(columns[f"before_{name}"]) for name in COUNTED},
         )
 
     def daily_sums(self) -> DailySums:
@@ -167,7 +175,7 @@ class ExperimentLog:
             """
         )
         days, day = np.unique(columns["day"].astype("datetime64[D]"), return_inverse=True)
-        sums = {name: _floats(columns[name]) for name in COUNTED if name != "units"}
+        sums = {name: floats(columns[name]) for name in COUNTED if name != "units"}
         return DailySums(tuple(days.tolist()), day.astype(np.int64), columns["unit"].astype(np.int64), sums)
 
     def guardrail_requests(self) -> dict[str, NDArray[Any]]:
@@ -203,6 +211,17 @@ class ExperimentLog:
             GROUP BY ALL ORDER BY segment, unit
             """  # noqa: S608  (a name of ours)
         )
+
+    def _check_kind(self, *, interleaved: bool) -> None:
+        [(drawn,)] = self._rows("SELECT count(*) FROM members WHERE variant = '' AND NOT forced")
+        name = self._settings.experiment
+        if drawn and not interleaved:
+            raise LogError(
+                f"the experiment {name!r} is interleaved: each page was drawn from both variants, so no unit has one "
+                "of them and there is no rate to compare. `ruiji experiment report` tells which variant was preferred"
+            )
+        if interleaved and not drawn:
+            raise LogError(f"the log holds no interleaved page of the experiment {name!r} in the time asked for")
 
     def _leave_out_machines(self) -> None:
         self._connection.execute(
@@ -248,6 +267,7 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
-def _floats(column: NDArray[Any]) -> Floats:
+def floats(column: NDArray[Any]) -> Floats:
+    """Return a column of sums as float64, 0 for null."""
     # A unit without a past has sums of nothing.
     return np.nan_to_num(column.astype(np.float64))

@@ -69,9 +69,13 @@ def read_pages(
         connection = queries.connection
         connection.execute("SET enable_progress_bar = false")
         connection.execute(_SERVED, {"start": start, "end": end})
-        [(pages, without, partly)] = connection.execute(_LEFT_OUT).fetchall()
-        left_out = {"pages without propensities": without, "pages with items that lack one": partly}
-        if pages == without + partly:
+        [(pages, interleaved, without, partly)] = connection.execute(_LEFT_OUT).fetchall()
+        left_out = {
+            "interleaved pages, whose order is that of no one ranking": interleaved,
+            "pages without propensities": without,
+            "pages with items that lack one": partly,
+        }
+        if pages == sum(left_out.values()):
             raise LogError(
                 f"none of the {pages} pages that the server logged in {events} has propensities; let a share of "
                 "requests explore, and log impressions"
@@ -93,7 +97,8 @@ def read_pages(
 
 _SERVED = """
 CREATE TEMP TABLE served AS
-SELECT request_id, any_value(unit) AS unit, any_value(items) AS items
+SELECT request_id, any_value(unit) AS unit, any_value(items) AS items,
+  bool_or(list_contains(list_transform(experiments, lambda one: one.variant), '')) AS interleaved
 FROM impressions
 WHERE source = 'server' AND len(items) > 0 AND ($start IS NULL OR time >= $start) AND ($end IS NULL OR time < $end)
 GROUP BY request_id
@@ -102,13 +107,15 @@ GROUP BY request_id
 _KNOWN = "len(list_filter(items, lambda item: item.propensity IS NOT NULL))"
 
 _LEFT_OUT = f"""
-SELECT count(*), count(*) FILTER (WHERE {_KNOWN} = 0), count(*) FILTER (WHERE {_KNOWN} BETWEEN 1 AND len(items) - 1)
+SELECT count(*), count(*) FILTER (WHERE interleaved), count(*) FILTER (WHERE NOT interleaved AND {_KNOWN} = 0),
+  count(*) FILTER (WHERE NOT interleaved AND {_KNOWN} BETWEEN 1 AND len(items) - 1)
 FROM served
 """  # noqa: S608  (our own words)
 
 _ITEMS = f"""
 WITH pages AS (
-  SELECT *, row_number() OVER (ORDER BY request_id) - 1 AS page FROM served WHERE {_KNOWN} = len(items)
+  SELECT *, row_number() OVER (ORDER BY request_id) - 1 AS page FROM served
+  WHERE NOT interleaved AND {_KNOWN} = len(items)
 ), tapped AS (SELECT DISTINCT request_id, item_id FROM taps)
 SELECT page, coalesce(pages.unit, pages.request_id) AS unit, item.item_id, item.position, item.propensity,
   CAST(tapped.item_id IS NOT NULL AS DOUBLE) AS tapped, item.cosine, item.price_ratio, item.category_similarity

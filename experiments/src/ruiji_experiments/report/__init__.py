@@ -4,6 +4,6 @@ Tables, escaping, pages and plots come from `ruiji_evaluation.documents`, the ho
 of that package is used.
 """
 
-from ruiji_experiments.report.writing import ReportFiles, write_report
+from ruiji_experiments.report.writing import ReportFiles, write_interleaved_report, write_report
 
-__all__ = ["ReportFiles", "write_report"]
+__all__ = ["ReportFiles", "write_interleaved_report", "write_report"]

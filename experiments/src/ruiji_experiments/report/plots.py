@@ -13,7 +13,8 @@ from ruiji_evaluation.documents.plotting import COLOURS, INK, LINE, WIDTH_INCHES
 from ruiji_experiments.analysis.results import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from matplotlib.axes import Axes
 
@@ -51,7 +52,7 @@ def _lifts(analysis: ExperimentAnalysis) -> bytes:
         "always valid": [row.always_valid for row in rows],
     }
     intervals = {name: [one.lift if one else None for one in found] for name, found in kinds.items() if any(found)}
-    return _forest(labels, intervals, f"lift over {short(analysis.settings.control)}")
+    return forest(labels, intervals, f"lift over {short(analysis.settings.control)}")
 
 
 def _segments(analysis: ExperimentAnalysis, dimension: str) -> bytes:
@@ -61,10 +62,20 @@ def _segments(analysis: ExperimentAnalysis, dimension: str) -> bytes:
     for row in rows:
         by_variant.setdefault(row.variant, {})[row.label] = row.plain.lift if row.plain else None
     intervals = {variant: [found.get(label) for label in labels] for variant, found in by_variant.items()}
-    return _forest(labels, intervals, f"CTR lift over {short(analysis.settings.control)}")
+    return forest(labels, intervals, f"CTR lift over {short(analysis.settings.control)}")
 
 
-def _forest(labels: Sequence[str], intervals: Mapping[str, Sequence[Interval | None]], title: str) -> bytes:
+def forest(
+    labels: Sequence[str], intervals: Mapping[str, Sequence[Interval | None]], title: str, *, as_share: bool = True
+) -> bytes:
+    """Draw estimates with their intervals, a row for each label.
+
+    Args:
+        labels: of the rows.
+        intervals: by kind, one for each row.
+        title: of the axis.
+        as_share: whether to write values in percent.
+    """
     with style():
         height = 1.0 + len(labels) * (0.26 + 0.16 * len(intervals))
         canvas = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
@@ -75,7 +86,7 @@ def _forest(labels: Sequence[str], intervals: Mapping[str, Sequence[Interval | N
             axes.errorbar(
                 [one.value for _, one in here],
                 [place for place, _ in here],
-                xerr=_errors([one for _, one in here]),
+                xerr=errors([one for _, one in here]),
                 fmt="o",
                 markersize=4.5,
                 elinewidth=1.3,
@@ -86,7 +97,8 @@ def _forest(labels: Sequence[str], intervals: Mapping[str, Sequence[Interval | N
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.axvline(0, color=INK, linewidth=1)
         axes.grid(axis="x", color=LINE, linewidth=0.7)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        if as_share:
+            axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel(title)
         _cut(axes, "x", [one for found in intervals.values() for one in found if one is not None])
         legend(canvas, len(intervals))
@@ -116,7 +128,7 @@ def _timeline(analysis: ExperimentAnalysis, metric: str) -> bytes:
             axes.errorbar(
                 days,
                 [point.plain.value for point in mine],
-                yerr=_errors([point.plain for point in mine]),
+                yerr=errors([point.plain for point in mine]),
                 fmt="o-",
                 markersize=4,
                 linewidth=1.2,
@@ -126,9 +138,7 @@ def _timeline(analysis: ExperimentAnalysis, metric: str) -> bytes:
             )
         axes.axhline(0, color=INK, linewidth=1)
         axes.grid(axis="y", color=LINE, linewidth=0.7)
-        shown = sorted({point.day for point in points})
-        shown = shown[:: math.ceil(len(shown) / _DAYS_NAMED)]
-        axes.set_xticks([day.toordinal() for day in shown], [f"{day:%m-%d}" for day in shown])
+        axes.set_xticks(*day_ticks(point.day for point in points))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_ylabel(f"{_SHORT[metric]} lift")
         _cut(axes, "y", [point.always_valid for point in points])
@@ -136,7 +146,15 @@ def _timeline(analysis: ExperimentAnalysis, metric: str) -> bytes:
         return png(canvas)
 
 
-def _errors(intervals: Sequence[Interval]) -> list[list[float]]:
+def day_ticks(days: Iterable[date]) -> tuple[list[int], list[str]]:
+    """Return where along an axis of days to write which dates, not too many."""
+    shown = sorted(set(days))
+    shown = shown[:: math.ceil(len(shown) / _DAYS_NAMED)]
+    return [day.toordinal() for day in shown], [f"{day:%m-%d}" for day in shown]
+
+
+def errors(intervals: Sequence[Interval]) -> list[list[float]]:
+    """Return the arms of intervals as `errorbar` wants them, shape (2, intervals)."""
     return [[one.value - one.low for one in intervals], [one.high - one.value for one in intervals]]
 
 

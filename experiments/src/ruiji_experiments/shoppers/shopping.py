@@ -29,7 +29,7 @@ _AT_ONCE: Final = 16
 
 @dataclass(slots=True)
 class ArmTally:
-    """What the shoppers of one variant did."""
+    """What the shoppers of one variant did; in an interleaved experiment, with the items that it picked."""
 
     shoppers: int = 0
     pages: int = 0
@@ -60,7 +60,7 @@ async def shop(
         progress: told the number of shoppers who are done since the last call.
 
     Returns:
-        What they did by variant; under "" what those did who were in none.
+        What they did by variant; under "" what they did in none, or with items that no variant picked.
     """
     tallies: dict[str, ArmTally] = defaultdict(ArmTally)
     waiting = iter(shoppers)
@@ -136,7 +136,11 @@ async def _shop_one(
         )
         latency_us = (time.perf_counter_ns() - started_ns) // 1_000
         arm = next((one.variant for one in answer.variants if one.experiment == experiment), "")
-        arms.add(arm)
+        arm_of_items = [item.team or arm for item in answer.items]
+        arms_of_page = set(arm_of_items) or {arm}
+        for one in arms_of_page:
+            tallies[one].pages += 1
+        arms |= arms_of_page
         events.append(
             impression_event(
                 answer,
@@ -146,7 +150,7 @@ async def _shop_one(
                 latency_us=latency_us,
             )
         )
-        events += _behaviour(shoppers, shopper, visit, answer, tallies[arm])
+        events += _behaviour(shoppers, shopper, visit, answer, [tallies[one] for one in arm_of_items])
     answer_of_events = await client.record_events(events)
     rejected = [outcome.error.reason for outcome in answer_of_events.outcomes if outcome.HasField("error")]
     if rejected:
@@ -156,19 +160,18 @@ async def _shop_one(
 
 
 def _behaviour(
-    shoppers: Shoppers, shopper: Shopper, visit: Visit, answer: SimilarItemsResponse, tally: ArmTally
+    shoppers: Shoppers, shopper: Shopper, visit: Visit, answer: SimilarItemsResponse, tallies: Sequence[ArmTally]
 ) -> Iterator[Event]:
-    """Yield what a shopper does on a page, and count it."""
+    """Yield what a shopper does on a page, and count it in the tally of each item."""
     page, looked_at = _page(shoppers, answer), shoppers.listings[visit.item_id]
     taps = shopper.tastes.tap_probabilities(looked_at, page)
     purchases = shopper.tastes.purchase_probabilities(looked_at, page)
     rng = np.random.default_rng(visit.seed)
-    tally.pages += 1
-    tally.items_shown += len(page)
-    tally.expected_taps += float(taps.sum())
     # Drawn for every position, so that one item's luck does not depend on another's.
     lucks = rng.random((len(page), 2))
-    for row, item in enumerate(page):
+    for row, (item, tally) in enumerate(zip(page, tallies, strict=True)):
+        tally.items_shown += 1
+        tally.expected_taps += float(taps[row])
         if lucks[row, 0] >= taps[row]:
             continue
         tally.taps += 1
