@@ -74,7 +74,9 @@ def report(
     items: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="Item table with item_id (.parquet, .csv, .tsv, .jsonl), for segments."
+            exists=True,
+            dir_okay=False,
+            help="Item table with item_id or id, for segments (.parquet, .csv, .tsv, .jsonl).",
         ),
     ] = None,
     segment: Annotated[

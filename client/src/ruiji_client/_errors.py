@@ -56,7 +56,7 @@ class InvalidArgumentError(RuijiClientError):
 
 
 class NotFoundError(RuijiClientError):
-    """There is no such item, or it was deleted."""
+    """There is no such item, experiment or report, or it was deleted."""
 
 
 class AlreadyExistsError(RuijiClientError):

@@ -138,14 +138,14 @@ def _leaves(table: Path) -> Path:
     """Return a table in which each of the four kinds of items is a root."""
     leaves = table.with_name("leaves.tsv")
     rows = [f"i-{item:04d}\t{item % 4}" for item in range(400)]
-    leaves.write_text("item_id\tcategory_path\n" + "\n".join(rows) + "\n")
+    leaves.write_text("id\tcategory_path\n" + "\n".join(rows) + "\n")
     return leaves
 
 
 def test_an_item_table_without_the_column_is_explained(events, tmp_path):
     table = tmp_path / "items.csv"
     table.write_text("item_id,price\ni-0001,3\n")
-    with pytest.raises(SettingsError, match="needs the columns item_id and colour"):
+    with pytest.raises(SettingsError, match="needs the columns item_id .or id. and colour"):
         analyse(events, SETTINGS, segmentations=[Segmentation("colour", table, "colour")])
     with pytest.raises(SettingsError, match="must end in one of"):
         analyse(events, SETTINGS, segmentations=[Segmentation("colour", tmp_path / "items.xls", "colour")])

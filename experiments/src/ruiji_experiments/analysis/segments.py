@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv", ".jsonl": "read_json"}
 
+_ID_COLUMNS = ("item_id", "id")
+
 _ROOTS = "SELECT item_id, trim(string_split(CAST(value AS VARCHAR), '>')[1]) AS segment FROM items"
 _PREFIXES = """
 SELECT item_id, CASE {cases} WHEN path IS NOT NULL THEN 'other categories' END AS segment
@@ -44,7 +46,7 @@ class Segmentation:
     name: str
     """In the report, such as `category`."""
     items: Path
-    """Item table with a column `item_id`; .parquet, .csv, .tsv or .jsonl."""
+    """Item table with a column `item_id`, or `id` as in import tables; .parquet, .csv, .tsv or .jsonl."""
     column: str
     """That divides: text as it stands (of `A > B > C`, the root), numbers by `bands`."""
     bands: int = 0
@@ -64,12 +66,15 @@ class Segmentation:
         table, column = _quoted(f"segments by {self.name}"), _quoted(self.column)
         file = str(self.items).replace("'", "''")
         try:
+            described = connection.execute(f"DESCRIBE SELECT * FROM {reader}('{file}')").fetchall()  # noqa: S608  (quoted)
+            item_id = next((name for name in _ID_COLUMNS if name in {row[0] for row in described}), _ID_COLUMNS[0])
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE {table} AS WITH items AS "  # noqa: S608  (names are quoted)
-                f"(SELECT DISTINCT ON (item_id) item_id, {column} AS value FROM {reader}('{file}')) " + self._division()
+                f"(SELECT DISTINCT ON (item_id) {item_id} AS item_id, {column} AS value FROM {reader}('{file}')) "
+                + self._division()
             )
         except duckdb.BinderException as error:
-            raise SettingsError(f"{self.items} needs the columns item_id and {self.column}: {error}") from error
+            raise SettingsError(f"{self.items} needs the columns item_id (or id) and {self.column}: {error}") from error
         except (duckdb.InvalidInputException, duckdb.IOException) as error:
             raise LogError(f"{self.items} cannot be read: {error}") from error
         return table

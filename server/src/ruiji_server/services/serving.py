@@ -16,6 +16,7 @@ from ruiji_server.generations.generation import Generation
 from ruiji_server.ranking.recommender import Recommender
 from ruiji_server.services import metrics
 from ruiji_server.services.encoder_choice import EncoderChoice, choice_among
+from ruiji_server.services.outage import Outage
 from ruiji_server.services.shadow import ShadowQueries
 from ruiji_server.store.embedded_items import UnknownEncoder
 from ruiji_server.store.encoders import EncoderState, RegisteredEncoder, registered_encoders
@@ -66,6 +67,7 @@ class ServingGenerations:
         self._directory = directory
         self._shadow = shadow
         self._database = database
+        self._outage = Outage(_LOG, "encoders and generations")
         self._feed = FeedReader(database)
         self._servings: dict[str, Serving] = {}
         self._choice: EncoderChoice | None = None
@@ -135,8 +137,9 @@ class ServingGenerations:
         try:
             known = await asyncio.to_thread(registered_encoders, self._database)
         except Unavailable as error:
-            _LOG.warning("encoders and generations wait: %s", error.message)
+            self._outage.failed(error.message)
             return self._choice is not None
+        self._outage.succeeded()
         retired = {encoder.encoder_id for encoder in known if encoder.state == EncoderState.RETIRED}
         dimensions = {encoder.encoder_id: encoder.dimensions for encoder in known}
         for encoder_id, published in (await asyncio.to_thread(self._directory.published)).items():
@@ -148,7 +151,7 @@ class ServingGenerations:
     async def follow_changes(self) -> None:
         """Apply the catalogue's changes for ever, as they are committed."""
         loop = asyncio.get_running_loop()
-        watch = watch_feed(self._database)
+        watch, outage = watch_feed(self._database), Outage(_LOG, "changes of items")
         # A thread of its own: the watch is for one, and is closed only after its last wait has returned.
         with ThreadPoolExecutor(1, thread_name_prefix="feed") as thread:
             try:
@@ -159,13 +162,15 @@ class ServingGenerations:
                         continue
                     behind = min(serving.feed_position for serving in followed)
                     try:
-                        if await loop.run_in_executor(thread, watch.wait, behind, _WATCH_S):
+                        behind_feed = await loop.run_in_executor(thread, watch.wait, behind, _WATCH_S)
+                        outage.succeeded()
+                        if behind_feed:
                             began = loop.time()
                             for serving in followed:
                                 await self._catch_up(serving)
                             await asyncio.sleep(began + _READ_S - loop.time())
                     except Unavailable as error:
-                        _LOG.warning("changes are not seen at the moment: %s", error.message)
+                        outage.failed(error.message)
                         await asyncio.sleep(_PAUSE_S)
             finally:
                 thread.submit(watch.close)

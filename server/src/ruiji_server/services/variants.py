@@ -24,6 +24,7 @@ from ruiji_server.domain.errors import InvalidArgument, Reason, Unavailable
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.services import experiment_metrics
 from ruiji_server.services.interleaving import Contender, Contest
+from ruiji_server.services.outage import Outage
 from ruiji_server.services.serving import Serving, ServingGenerations
 from ruiji_server.store.engine import Database
 from ruiji_server.store.experiments import experiments, newest_revision
@@ -69,6 +70,7 @@ class RunningExperiments:
         self._database = database
         self._serving = serving
         self._clock = clock
+        self._outage = Outage(_LOG, "changes of experiments")
         self._revision = _NONE
         self._assigner = Assigner(())
         self._settings: dict[str, Settings] = {}
@@ -80,11 +82,12 @@ class RunningExperiments:
         """Take up what was put, stopped or rolled back. While the store is away, what was in force goes on."""
         try:
             revision = await asyncio.to_thread(newest_revision, self._database)
+            self._outage.succeeded()
             if revision == self._revision:
                 return
             placed = [one.placed for one in await asyncio.to_thread(experiments, self._database)]
         except Unavailable as error:
-            _LOG.warning("changes of experiments wait: %s", error.message)
+            self._outage.failed(error.message)
             return
         except (RuijiExperimentsError, ValueError):
             # Written by a later release that shares the store; this one goes on with what it could read.
