@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from .conftest import COLOURS, SHAPES, draw, tiny_config
 
-LISTINGS = 220
+LISTINGS = 340
 LITE = """
 [architecture]
 width = 32
@@ -97,10 +97,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     made = Shop(folder / "pairs", folder / "run", folder / "projection.npz", folder / "encoder", {})
     made.said["pairs"] = run(
         "encoder", "pairs", folder / "items.tsv", "--pictures", folder / "images", "--out", made.pairs,
-        "--validation", 0.4, "--test", 0.2,
+        "--validation", 0.3, "--test", 0.2,
     )  # fmt: skip
     made.said["project"] = run(
-        "encoder", "project", made.checkpoint, made.pairs, "--out", made.projection, "--dimensions", 32, "--threads", 1
+        "encoder", "project", made.checkpoint, made.pairs, "--out", made.projection, "--dimensions", 64, "--threads", 1
     )
     made.said["export"] = run(
         "encoder", "export", made.checkpoint, made.projection, made.pairs, "--out", made.encoder, "--threads", 1
@@ -166,7 +166,7 @@ def test_titles_are_exported_and_judged_on_the_test_side(
 ) -> None:
     parts = (shop.checkpoint, shop.projection, shop.encoder, shop.pairs)
     said = run("encoder", "export-text", *parts, "--out", tmp_path / "texts", "--threads", 1)
-    assert f"titles for {read_manifest(shop.encoder).encoder_id}, 32 dimensions" in said
+    assert f"titles for {read_manifest(shop.encoder).encoder_id}, 64 dimensions" in said
     table = run("eval", "texts", shop.encoder, tmp_path / "texts", shop.pairs)
     number = side_sizes(shop.pairs)[Side.TEST]
     assert f"{number} pictures and {number} different titles of the test side" in table
@@ -182,11 +182,11 @@ def test_a_text_encoder_answers_only_to_its_own_picture_encoder(
     shop: Shop, tmp_path: Path, explained: Callable[..., str]
 ) -> None:
     run(
-        "encoder", "project", shop.checkpoint, shop.pairs, "--out", tmp_path / "24.npz", "--dimensions", 24,
+        "encoder", "project", shop.checkpoint, shop.pairs, "--out", tmp_path / "48.npz", "--dimensions", 48,
         "--threads", 1,
     )  # fmt: skip
     said = explained(
-        "encoder", "export-text", shop.checkpoint, tmp_path / "24.npz", shop.encoder, shop.pairs, "--out",
+        "encoder", "export-text", shop.checkpoint, tmp_path / "48.npz", shop.encoder, shop.pairs, "--out",
         tmp_path / "texts",
     )  # fmt: skip
     assert "was exported with another projection" in said
