@@ -145,7 +145,7 @@ def _leaves(table: Path) -> Path:
 def test_an_item_table_without_the_column_is_explained(events, tmp_path):
     table = tmp_path / "items.csv"
     table.write_text("item_id,price\ni-0001,3\n")
-    with pytest.raises(SettingsError, match="needs the columns item_id .or id. and colour"):
+    with pytest.raises(SettingsError, match=r"needs the columns item_id \(or id\) and colour"):
         analyse(events, SETTINGS, segmentations=[Segmentation("colour", table, "colour")])
     with pytest.raises(SettingsError, match="must end in one of"):
         analyse(events, SETTINGS, segmentations=[Segmentation("colour", tmp_path / "items.xls", "colour")])
