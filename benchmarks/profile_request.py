@@ -19,6 +19,7 @@ import contextlib
 import cProfile
 import json
 import multiprocessing
+import os
 import platform
 import statistics
 import sys
@@ -235,6 +236,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print numbers instead of a table")
     options = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
+    # As `ruiji serve` does, and before the server's process imports numpy: the CPU time of a second thread that waits
+    # for work would count as the call's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=serve, args=(options.data, theirs, options.cprofile))
     process.start()

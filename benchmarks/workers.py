@@ -35,9 +35,12 @@ CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 @contextmanager
 def serving(data: Path, workers: int) -> Iterator[tuple[int, list[int]]]:
     """Yield the port and the process ids of the workers."""
-    command = [sys.executable, "-m", "ruiji_cli", "serve", "--data", str(data), "--address", "127.0.0.1:0"]
+    # Not with -m: processes that are spawned import the script again, and with -m they would not.
+    command = [str(Path(sys.executable).with_name("ruiji")), "serve", "--data", str(data), "--address", "127.0.0.1:0"]
     command += ["--drain-s", "0", "--workers", str(workers)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Without compiled files each worker would compile all modules, which takes memory that it keeps.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             port = int(line.split("port ")[1].split(";")[0])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import DamagedGeneration, GenerationError, NoGeneration
 from ruiji_server.generations.generation import open_generation
-from ruiji_server.generations.manifest import digest_line
+from ruiji_server.generations.manifest import digest_line, write_manifest
 from ruiji_server.generations.reachability import repair, unreachable_rows
 from ruiji_server.index.usearch_index import HnswSettings, UsearchIndex
 from ruiji_server.store.catalogue import CatalogueStore
@@ -156,7 +157,7 @@ def test_rows_that_no_search_finds_are_noticed_and_repaired(generation):
         def replace(self, row, vector):
             self.lost = False
 
-    index = Forgetful(generation.index._index, generation.index._scale)
+    index = Forgetful(generation.index._open(), generation.index._scale)
     embeddings = generation.columns.embeddings
     rows = np.arange(20)
     lost = unreachable_rows(index, embeddings, rows, 50, lambda _: None)
@@ -175,6 +176,31 @@ def test_an_item_taken_out_and_added_anew_is_found(tmp_path):
     viewed = UsearchIndex.view(tmp_path / "index.usearch", Int8Scale.fit(vectors), expansion_search=64)
     assert len(viewed) == 500
     assert 7 in viewed.search(vectors[7], 5)
+
+
+def test_where_a_table_answers_the_graph_is_opened_with_the_first_search(generation):
+    opened = open_generation(generation.folder)
+    assert opened.neighbours is not None
+    assert not opened.index.is_open
+    assert len(opened.index) == len(opened.columns)
+
+    query = opened.columns.embeddings[3]
+    found = opened.index.search(query, 5)
+
+    assert opened.index.is_open
+    assert len(opened.index) == len(opened.columns)
+    at_once = open_generation(generation.folder, verify=False).index
+    assert at_once.is_open
+    assert at_once.expansion_search == opened.index.expansion_search == opened.manifest.expansion_search
+    assert found.tolist() == at_once.search(query, 5).tolist()
+
+
+def test_without_a_table_the_graph_is_opened_at_once(generation, tmp_path):
+    folder = tmp_path / "without-table"
+    shutil.copytree(generation.folder, folder)
+    write_manifest(folder, replace(generation.manifest, neighbours_within_ratio=None))
+
+    assert open_generation(folder).index.is_open
 
 
 def test_hundreds_of_equal_pictures_are_no_lost_items(database, tmp_path):

@@ -14,6 +14,8 @@ from ruiji_server.index.quantisation import Int8Scale
 from ruiji_server.index.usearch_index import UsearchIndex
 
 INDEX_FILE = "index.usearch"
+_OPENED_LATE_UP_TO = 2_000_000
+"""Items of the largest index that a request may have to open: 0.1 s, in which others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,15 @@ def open_generation(folder: Path, *, verify: bool = True) -> Generation:
         verify_files(folder, manifest)
     try:
         columns = Columns(folder)
-        index = UsearchIndex.view(
-            folder / INDEX_FILE, Int8Scale(manifest.int8_factor), expansion_search=manifest.expansion_search
-        )
         ratio = manifest.neighbours_within_ratio
         neighbours = None if ratio is None else NeighbourTable.open(folder, ratio)
+        index = UsearchIndex.view(
+            folder / INDEX_FILE,
+            Int8Scale(manifest.int8_factor),
+            expansion_search=manifest.expansion_search,
+            # Where the table answers, many processes never search. A file that was not verified is to fail here.
+            at_once=neighbours is None or manifest.items > _OPENED_LATE_UP_TO or not verify,
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise DamagedGeneration(
             f"{folder} cannot be opened; build a new generation with `ruiji index build`"

@@ -28,6 +28,15 @@ class HnswSettings:
     """That add; 0 for as many as there are cores."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """A file that is opened with the first search."""
+
+    path: Path
+    items: int
+    expansion_search: int
+
+
 class UsearchIndex:
     """Approximate neighbours of unit vectors by cosine.
 
@@ -37,6 +46,7 @@ class UsearchIndex:
     def __init__(self, index: Index, scale: Int8Scale) -> None:
         self._index = index
         self._scale = scale
+        self._unopened: _Unopened | None = None
 
     @classmethod
     def build(
@@ -76,33 +86,53 @@ class UsearchIndex:
         return cls(index, scale)
 
     @classmethod
-    def view(cls, path: Path, scale: Int8Scale, *, expansion_search: int) -> UsearchIndex:
+    def view(cls, path: Path, scale: Int8Scale, *, expansion_search: int, at_once: bool = True) -> UsearchIndex:
         """Open a saved index without reading it into memory; processes that view one file share its pages.
 
         The file must be whole: usearch does not notice flipped bits, so check its checksum first.
+
+        Args:
+            path: of the file.
+            scale: that the index was built with.
+            expansion_search: candidates that a search looks at, at least (ef).
+            at_once: whether to open it now or with the first search. Open, it takes 16 bytes an item of each process,
+                and opening takes 50 ms a million items.
         """
         metadata = Index.metadata(str(path))
         if metadata is None:
             raise OSError(f"{path} is no usearch index")
         # Nobody asks a view for a key, and the table for it takes 150 bytes an item of each process.
         index = Index(ndim=metadata["dimensions"], metric="ip", dtype="i8", enable_key_lookups=False)
-        index.view(str(path))
         found = cls(index, scale)
-        found.expansion_search = expansion_search
+        found._unopened = _Unopened(path, metadata["count_present"], expansion_search)
+        if at_once:
+            found._open()
         return found
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._index) if self._unopened is None else self._unopened.items
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes memory of this process: False for a viewed file that nobody has searched."""
+        return self._unopened is None
+
+    def _open(self) -> Index:
+        if self._unopened is not None:
+            self._index.view(str(self._unopened.path))
+            expansion_search, self._unopened = self._unopened.expansion_search, None
+            self.expansion_search = expansion_search
+        return self._index
 
     @property
     def expansion_search(self) -> int:
         """Candidates that a search looks at, at least (ef)."""
-        return int(self._index.expansion_search)
+        return int(self._open().expansion_search)
 
     @expansion_search.setter
     def expansion_search(self, value: int) -> None:
         # The setter stands apart from the getter in usearch's source, so mypy takes the property for read-only.
-        self._index.expansion_search = value  # type: ignore[misc]
+        self._open().expansion_search = value  # type: ignore[misc]
 
     def search(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         """Return about the `k` nearest rows, nearest first by int8 distance; releases the GIL.
@@ -111,7 +141,7 @@ class UsearchIndex:
             query: shape (dimensions,), float32, unit length.
             k: how many; fewer come back if there are fewer items.
         """
-        matches = self._index.search(self._scale.quantise(query), k, threads=1)
+        matches = self._open().search(self._scale.quantise(query), k, threads=1)
         return matches.keys.astype(np.int64)
 
     def search_many(self, queries: NDArray[np.float32], k: int) -> NDArray[np.int64]:
@@ -124,7 +154,7 @@ class UsearchIndex:
         Returns:
             Row numbers, shape (n, k), int64; -1 where fewer were found.
         """
-        matches = self._index.search(np.atleast_2d(self._scale.quantise(queries)), k, threads=0)
+        matches = self._open().search(np.atleast_2d(self._scale.quantise(queries)), k, threads=0)
         if isinstance(matches, Matches):  # what usearch returns for a single query, whatever its shape
             return _padded(matches.keys[None, :], np.array([len(matches)]), k)
         return _padded(matches.keys, matches.counts.astype(np.int64), k)
