@@ -46,7 +46,7 @@ def precisions(
     from ruiji_encoder.checkpoints import load_vision_tower
     from ruiji_encoder.projection import load_projection
     from ruiji_encoding.manifest import Precision
-    from ruiji_evaluation.precisions import try_precisions
+    from ruiji_evaluation.precision_trials import try_precisions
 
     unknown = [name for name in only or [] if name not in set(Precision)]
     if unknown:

@@ -1,37 +1,28 @@
 """What a precision costs and what it gains: one encoder's exports beside their fp32 model, on real pictures.
 
-Two questions, one table. `try_precisions` asks before anything is exported: which precisions keep this model? Each is
-written, measured against PyTorch in fp32 and thrown away. `compare_precisions` asks of finished exports, on whatever
-pictures, and needs no checkpoint.
+Two questions, one table. `precision_trials` asks before anything is exported: which precisions keep this model?
+`compare_precisions` asks of finished exports, on whatever pictures, and needs neither checkpoint nor torch.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ruiji_encoder.errors import ExportError
 from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
-from ruiji_encoder.graph import PixelsToUnitVector
-from ruiji_encoder.onnx_files import write_onnx
 from ruiji_encoder.onnx_session import OnnxEncoder, open_encoder
-from ruiji_encoder.precisions import write_precision
 from ruiji_encoding.manifest import MODEL_FILE, EncoderManifest, Precision
 
 from ruiji_evaluation.errors import EncoderUnavailable, NothingToEvaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
-    from ruiji_encoder.checkpoints import VisionTower
-    from ruiji_encoder.gate_pictures import GatePictures
     from ruiji_encoder.parity import Embedder
-    from ruiji_encoder.projection import Projection
 
     from ruiji_evaluation.progress import Stages
 
@@ -89,64 +80,6 @@ class PrecisionTable:
     """Precisions that this architecture cannot be written in, and why."""
 
 
-def try_precisions(
-    name: str,
-    tower: VisionTower,
-    projection: Projection,
-    pictures: GatePictures,
-    *,
-    precisions: Sequence[Precision] = tuple(Precision),
-    threads: int = 1,
-    stages: Stages,
-) -> PrecisionTable:
-    """Write a model in each precision, measure it against PyTorch in fp32, and keep nothing.
-
-    Args:
-        name: of the model, for people.
-        tower: as `ruiji_encoder.checkpoints.load_vision_tower` gives it.
-        projection: fitted on this tower's features.
-        pictures: for measuring and for calibrating; more than `NEIGHBOURS` to measure on.
-        precisions: which.
-        threads: CPU cores for each.
-        stages: told of each precision.
-
-    Raises:
-        NothingToEvaluate: too few pictures.
-        ruiji_encoder.errors.RuijiEncoderError: the model cannot be exported at all.
-    """
-    pixels = pictures.gate.pixels
-    _refuse_few(len(pixels))
-    model = PixelsToUnitVector(tower, projection)
-    written: dict[Precision, Path] = {}
-    not_written: dict[Precision, str] = {}
-    with tempfile.TemporaryDirectory(prefix="ruiji-precisions-") as folder:
-        fp32 = Path(folder) / f"{Precision.FP32}.onnx"
-        with stages.stage(f"Write, {Precision.FP32}", 1) as advance:
-            write_onnx(model, fp32)
-            advance(1)
-        expected = _embed(model, pixels, "Run, PyTorch", stages)
-        for precision in precisions:
-            path = Path(folder) / f"{precision}.onnx"
-            try:
-                if precision is not Precision.FP32:
-                    with stages.stage(f"Write, {precision}", 1) as advance:
-                        write_precision(fp32, path, precision, pictures.calibration.pixels)
-                        advance(1)
-                written[precision] = path
-            except ExportError as error:
-                not_written[precision] = str(error)
-        rows = _measure(list(written.items()), pixels, expected, threads, stages)
-    return PrecisionTable(
-        encoder=name,
-        reference="PyTorch in fp32",
-        measured_on=pictures.gate.described,
-        calibrated_on=pictures.calibration.described if Precision.INT8_STATIC in precisions else "",
-        threads=threads,
-        rows=rows,
-        not_written=not_written,
-    )
-
-
 def compare_precisions(
     reference: Path,
     others: Sequence[Path],
@@ -173,14 +106,14 @@ def compare_precisions(
         EncoderUnavailable: an export is of other weights or another projection, or the reference is not in fp32.
         ruiji_encoding.manifest.EncoderError: an export is incomplete or damaged.
     """
-    _refuse_few(len(pictures))
+    refuse_few(len(pictures))
     opened = [(folder, *open_encoder(folder, threads=threads)) for folder in (reference, *others)]
     _, first, fp32 = opened[0]
     if first.precision is not Precision.FP32:
         raise EncoderUnavailable(f"{reference} is in {first.precision}: name the fp32 export first")
     for folder, manifest, _ in opened[1:]:
         _refuse_others(folder, manifest, first)
-    expected = _embed(fp32, pictures, "Run, the reference", stages)
+    expected = embed(fp32, pictures, "Run, the reference", stages)
     calibrated = dict.fromkeys(manifest.calibrated_on for _, manifest, _ in opened if manifest.calibrated_on)
     return PrecisionTable(
         encoder=f"{first.name} ({first.encoder_id})",
@@ -188,7 +121,7 @@ def compare_precisions(
         measured_on=measured_on,
         calibrated_on="; ".join(calibrated),
         threads=threads,
-        rows=_measure(
+        rows=measure(
             [(manifest.precision, folder / MODEL_FILE) for folder, manifest, _ in opened],
             pictures,
             expected,
@@ -199,16 +132,25 @@ def compare_precisions(
     )
 
 
-def _measure(
+def measure(
     models: Sequence[tuple[Precision, Path]],
     pictures: NDArray[np.uint8],
     expected: NDArray[np.float32],
     threads: int,
     stages: Stages,
 ) -> tuple[PrecisionFigures, ...]:
+    """Run models on pictures.
+
+    Args:
+        models: files, and what they are.
+        pictures: as for `compare_precisions`.
+        expected: the reference's embeddings of them, shape (n, d), float32.
+        threads: CPU cores for each.
+        stages: told of each model.
+    """
     encoders = [OnnxEncoder(path, threads=threads) for _, path in models]
     answers = [
-        _embed(encoder, pictures, f"Run, {precision}", stages)
+        embed(encoder, pictures, f"Run, {precision}", stages)
         for encoder, (precision, _) in zip(encoders, models, strict=True)
     ]
     speeds = _speeds(encoders, pictures, stages)
@@ -230,7 +172,8 @@ def _measure(
     return tuple(rows)
 
 
-def _embed(encoder: Embedder, pictures: NDArray[np.uint8], stage: str, stages: Stages) -> NDArray[np.float32]:
+def embed(encoder: Embedder, pictures: NDArray[np.uint8], stage: str, stages: Stages) -> NDArray[np.float32]:
+    """Embed pictures, in batches of eight; shapes as for `ruiji_encoder.parity.Embedder.embed`."""
     parts = []
     with stages.stage(stage, len(pictures)) as advance:
         for start in range(0, len(pictures), _AT_ONCE):
@@ -253,7 +196,12 @@ def _speeds(encoders: Sequence[OnnxEncoder], pictures: NDArray[np.uint8], stages
     return best
 
 
-def _refuse_few(pictures: int) -> None:
+def refuse_few(pictures: int) -> None:
+    """Refuse pictures that are too few to have as many neighbours as are compared.
+
+    Raises:
+        NothingToEvaluate: they are.
+    """
     if pictures <= NEIGHBOURS:
         raise NothingToEvaluate(f"{pictures} pictures are too few to compare {NEIGHBOURS} neighbours: give more")
 
