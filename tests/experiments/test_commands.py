@@ -143,6 +143,12 @@ def test_a_size_from_figures_and_from_a_past_experiment(events):
     assert "+5.0%" in run("size", "--lift", 0.1, "--experiment", "simulated", "--events", events)
 
 
+def test_a_size_of_an_interleaved_experiment():
+    shown = run("size", "--preference", 0.2, "--decided-share", 0.5)
+    assert "│ +0.20 │ 398 │" in shown
+    assert "+0.10" in shown
+
+
 def test_a_replay_ends_in_estimates(explored):
     shown = run("replay", "--category-weight", 0.3, "--positions", 2, "--events", explored)
     assert "1,500 pages of 375 units" in shown
@@ -165,6 +171,9 @@ def test_mistakes_are_explained(explained, events, tmp_path):
     assert "--segment target needs --definition" in explained(*report, "--items", items, "--segment", "target")
     assert "has propensities" in explained("replay", "--category-weight", 0.5, "--events", events)
     assert "either --experiment" in explained("size", "--lift", 0.1)
+    assert "either --lift" in explained("size", "--rate", 0.1)
+    assert "needs --decided-share" in explained("size", "--preference", 0.1)
+    assert "not 0, such as 0.1" in explained("size", "--preference", 0.0, "--decided-share", 0.1)
     assert "above -1 and not 0" in explained("size", "--lift", -1.6, "--rate", 0.1, "--events-per-unit", 9)
     assert "needs --events-per-unit" in explained("size", "--lift", 0.1, "--rate", 0.1)
     assert "--metric is one of ctr" in explained(

@@ -22,7 +22,15 @@ _SHOWN_LIFTS = (0.5, 1.0, 2.0)
 
 @app.command()
 def size(
-    lift: Annotated[float, typer.Option(help="To be found; 0.1 is +10 %.")],
+    lift: Annotated[float | None, typer.Option(help="To be found by an A/B test; 0.1 is +10 %.")] = None,
+    preference: Annotated[
+        float | None,
+        typer.Option(help="Or by an interleaved experiment: 0.1 stands for 55 wins to 45 losses."),
+    ] = None,
+    decided_share: Annotated[
+        float | None,
+        typer.Option(help="Of an interleaved experiment's units, those that decide; reports of past ones say."),
+    ] = None,
     experiment: Annotated[
         str | None,
         typer.Option(metavar="EXPERIMENT", help="Learn from this past experiment in the events; needs --events."),
@@ -49,14 +57,21 @@ def size(
         float, typer.Option(min=0.01, max=1.0, help="By the pre-period; reports of past experiments say.")
     ] = 1.0,
 ) -> None:
-    """Say how many units an experiment needs to find a lift.
+    """Say how many units an experiment needs to find a lift, or an interleaved one to find a preference.
 
     From a past experiment:  ruiji experiment size --lift 0.05 --experiment wider-band --events FOLDER
 
     From figures:  ruiji experiment size --lift 0.05 --rate 0.02 --events-per-unit 30
+
+    Interleaved:  ruiji experiment size --preference 0.1 --decided-share 0.3
     """
     from ruiji_experiments.analysis.sample_size import Plan, deviation_of_binary_events, units_needed
 
+    if (lift is None) == (preference is None):
+        raise UsageProblem("give either --lift, to be found by an A/B test, or --preference, by an interleaved one")
+    if preference is not None:
+        OUT.print(_interleaved_sizes(preference, decided_share, power, alpha))
+        return
     if (experiment is None) == (rate is None):
         raise UsageProblem("give either --experiment, to learn from, or --rate and --events-per-unit")
     if experiment is not None:
@@ -66,7 +81,8 @@ def size(
     else:
         deviation = deviation_of_binary_events(rate, events_per_unit, design_effect)
     table = Table("lift", "units in control", "in the variant", "together")
-    for shown in [lift * multiple for multiple in _SHOWN_LIFTS if multiple == 1 or lift * multiple > -1]:
+    wanted = lift or 0.0
+    for shown in [wanted * multiple for multiple in _SHOWN_LIFTS if multiple == 1 or wanted * multiple > -1]:
         plan = Plan(deviation, shown, power, alpha, control_share, variance_kept)
         of_control, of_variant = units_needed(plan)
         table.add_row(f"{plan.lift:+.1%}", f"{of_control:,}", f"{of_variant:,}", f"{of_control + of_variant:,}")
@@ -96,6 +112,23 @@ def calibrate(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
     OUT.print(f"written: {out}", soft_wrap=True)
+
+
+def _interleaved_sizes(preference: float, decided_share: float | None, power: float, alpha: float) -> Table:
+    from ruiji_experiments.interleaving.sample_size import InterleavedPlan, interleaved_units_needed
+
+    if decided_share is None:
+        raise UsageProblem(
+            "--preference needs --decided-share, the share of units that tap more of one variant's items"
+        )
+    table = Table("preference", "units")
+    for shown in [
+        preference * multiple for multiple in _SHOWN_LIFTS if multiple == 1 or abs(preference * multiple) < 1
+    ]:
+        units = interleaved_units_needed(InterleavedPlan(shown, decided_share, power, alpha))
+        table.add_row(f"{shown:+.2f}", f"{units:,}")
+    table.caption = f"power {power:.0%}, alpha {alpha:g}, {decided_share:.0%} of the units decide, one look"
+    return table
 
 
 def _deviation(root: str, experiment: str, control: str, metric: str) -> float:
