@@ -103,6 +103,15 @@ def test_an_experiment_without_a_report_says_which_command_makes_one(open_page: 
     expect(panel(page, "soon").locator(".report")).to_contain_text("It has not begun.")
 
 
+def test_an_interleaved_experiment_has_turns_instead_of_shares_and_no_report_to_publish(open_page: OpenPage) -> None:
+    page = open_page("/experiments")
+    expect(panel(page, "side-by-side").locator("header .pill").last).to_have_text("interleaved")
+    expect(panel(page, "side-by-side").get_by_role("row").filter(has_text="a1")).to_contain_text("in turns")
+    report = panel(page, "side-by-side").locator(".report")
+    expect(report).to_contain_text("there are no lifts to publish")
+    expect(report.locator("code")).to_have_text("ruiji experiment report side-by-side")
+
+
 def test_a_phone_shows_each_measure_as_a_block_with_its_plot_across(open_page: OpenPage) -> None:
     page = open_page("/experiments", **PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]

@@ -99,7 +99,7 @@ WEIGHTS = a_report(
 
 
 def begin_experiments(target: str) -> None:
-    """Begin four experiments: one with a good report, one with a bad one, one without any, one that is to come."""
+    """Begin five experiments: with a good report, with a bad one, without any, interleaved, and one that is to come."""
     half = {"share_bp": 5_000}
     with RuijiClient(target) as client:
 
@@ -125,6 +125,7 @@ def begin_experiments(target: str) -> None:
             layer="quiet",
             variants=[Variant(name="control", **half), Variant(name="more", candidates=500, **half)],
         )
+        put(name="side-by-side", layer="sides", interleaved=True, aa_variants=2)
         put(name="soon", layer="soon", aa_variants=2, start=datetime.now(UTC) + timedelta(days=30))
         client.publish_report("narrow-band", NARROW_BAND, author="ruiji experiment report")
         client.publish_report("weights", WEIGHTS, author=HOSTILE_AUTHOR)

@@ -48,6 +48,8 @@ class Trial:
     start: datetime | None
     end: datetime | None
     target: str
+    interleaved: bool
+    """Whether each page is drawn from both variants, so that they have no shares of units, and no lifts."""
     arms: Sequence[Arm]
     missing_encoders: Sequence[str]
     revision: int
@@ -79,6 +81,7 @@ def _trial(status: experiments_pb2.ExperimentStatus) -> Trial:
         start=_time(experiment.start) if experiment.HasField("start") else None,
         end=_time(experiment.end) if experiment.HasField("end") else None,
         target=_target(experiment.target),
+        interleaved=experiment.interleaved,
         arms=[
             Arm(variant.name, variant.share_bp / _WHOLE_BP, _settings(variant), f"{experiment.name}/{variant.name}")
             for variant in experiment.variants
