@@ -3,7 +3,8 @@
     python benchmarks/workers.py --data demo-output/data --workers 1 2
 
 For each N: answers a second in a closed loop, the workers' CPU time an answer, and the memory that is private to each
-worker (Private_Clean + Private_Dirty of /proc/PID/smaps_rollup) beside what all share. The servers run at the same time
+worker (Private_Dirty of /proc/PID/smaps_rollup) beside what is mapped from files, which further workers share:
+Private_Clean is what no other of them happened to read yet. The servers run at the same time
 and take turns, so that a busy machine is as busy for each. The client is one process too: with more than two workers it
 becomes the limit, and CPU time an answer is what remains comparable.
 """
@@ -107,11 +108,11 @@ def main() -> None:
                     rates[count].append(rate)
                     costs[count].append(1e6 * (cpu_s(pids) - before_s) / (rate * options.seconds))
         print(f"{len(columns)} items, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-        print("| workers | answers/s | CPU us an answer | private MB of each | shared MB of one |")
+        print("| workers | answers/s | CPU us an answer | private MB of each | mapped MB of one |")
         print("|---:|---:|---:|---:|---:|")
         for count, (_, pids) in servers.items():
-            private = ", ".join(f"{memory_mb(pid, 'Private_Clean', 'Private_Dirty'):.0f}" for pid in pids)
-            shared = memory_mb(pids[0], "Shared_Clean", "Shared_Dirty")
+            private = ", ".join(f"{memory_mb(pid, 'Private_Dirty'):.0f}" for pid in pids)
+            shared = memory_mb(pids[0], "Shared_Clean", "Shared_Dirty", "Private_Clean")
             rate, cost = statistics.median(rates[count]), statistics.median(costs[count])
             print(f"| {count} | {rate:.0f} | {cost:.0f} | {private} | {shared:.0f} |")
 
