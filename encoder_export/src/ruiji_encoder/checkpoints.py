@@ -159,7 +159,8 @@ def weights_sha256(tower: VisionTower | SiglipTextModel) -> str:
 def _load_config(checkpoint: str | Path, revision: str, *, accepted: Container[str]) -> str:
     _require_reachable_folder(checkpoint)
     try:
-        config = AutoConfig.from_pretrained(str(checkpoint), revision=revision)
+        with _quiet_transformers():
+            config = AutoConfig.from_pretrained(str(checkpoint), revision=revision)
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"cannot load {_described(checkpoint)}: {_first_line(error)}. Check the name and the connection to the "
