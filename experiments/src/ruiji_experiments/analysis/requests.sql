@@ -1,6 +1,6 @@
 -- From events to requests. Parameters: experiment, start and "end" (NULL: open), pre_days, window_days, source.
 
--- Who saw which variant in which request, whoever logged it.
+-- Who saw which variant in which request, whoever logged it. An interleaved page has no variant: it is ''.
 CREATE TEMP TABLE members AS
 SELECT request_id, assigned.variant, bool_or(assigned.forced) AS forced, max(unit) AS unit, min(time) AS time
 FROM impressions, UNNEST(experiments) AS one(assigned)
