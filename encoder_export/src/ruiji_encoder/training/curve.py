@@ -62,7 +62,8 @@ def _recall(axes: Axes, epochs: Sequence[dict[str, Any]]) -> None:
         picture = [epoch[f"picture_of_text_recall_{k}"] for epoch in epochs]
         axes.plot(at, text, style, marker="o", color="tab:green", label=f"text of picture, of {k}")
         axes.plot(at, picture, style, marker="s", color="tab:brown", label=f"picture of text, of {k}")
-    axes.legend(fontsize="small")
+    # Inside, it would lie on the curves: they begin low and end high.
+    axes.legend(fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.15), frameon=False)
 
 
 def _smooth(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
