@@ -28,8 +28,11 @@ RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ruiji.v1.ExperimentService/ListExperimentRevisions": ("UNAVAILABLE",),
     "ruiji.v1.ExperimentService/RollBackExperiment": ("UNAVAILABLE",),
     "ruiji.v1.ExperimentService/StopExperiment": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/PublishReport": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/GetReport": ("UNAVAILABLE",),
+    "ruiji.v1.ExperimentService/ListReports": ("UNAVAILABLE",),
 }
-"""For each RPC the codes that its contract calls worth a retry. UpsertItems is safe to repeat because all attempts of a
+"""For each RPC the codes that its contract calls worth a retry. UpsertItems and PublishReport are safe to repeat: all attempts of a
 call carry one request id."""
 
 _CLOSING: Final = "CANCELLED"
