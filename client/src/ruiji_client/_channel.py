@@ -32,8 +32,8 @@ RETRYABLE_CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ruiji.v1.ExperimentService/GetReport": ("UNAVAILABLE",),
     "ruiji.v1.ExperimentService/ListReports": ("UNAVAILABLE",),
 }
-"""For each RPC the codes that its contract calls worth a retry. UpsertItems and PublishReport are safe to repeat because
-all attempts of a call carry one request id."""
+"""For each RPC the codes that its contract calls worth a retry. UpsertItems and PublishReport are safe to repeat: all
+attempts of a call carry one request id."""
 
 _CLOSING: Final = "CANCELLED"
 """How a server's end cancels calls that reached it after it had begun to close and before its client was told
