@@ -1,7 +1,7 @@
 """NVIDIA's own parser and builder take the graphs that are planned here.
 
-They run with TensorRT for RTX, which shares API and parser with TensorRT and builds without a GPU, or with TensorRT where
-there is a GPU. The first is a dependency of the tests alone: what it builds is not what Triton loads.
+They run with TensorRT for RTX, which shares API and parser with TensorRT and builds without a GPU, or with TensorRT
+where there is a GPU. The first is a dependency of the tests alone: what it builds is not what Triton loads.
 """
 
 from __future__ import annotations
