@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,21 @@ def test_where_a_table_answers_the_graph_is_opened_with_the_first_search(generat
     assert at_once.is_open
     assert at_once.expansion_search == opened.index.expansion_search == opened.manifest.expansion_search
     assert found.tolist() == at_once.search(query, 5).tolist()
+
+
+def test_several_threads_may_make_the_first_search(generation):
+    query = generation.columns.embeddings[3]
+    expected = open_generation(generation.folder, verify=False).index.search(query, 5).tolist()
+    for _ in range(20):
+        index, together = open_generation(generation.folder).index, threading.Barrier(4)
+
+        def search(index=index, together=together) -> list[int]:
+            together.wait()
+            return index.search(query, 5).tolist()
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [future.result() for future in [pool.submit(search) for _ in range(4)]]
+        assert found == [expected] * 4
 
 
 def test_without_a_table_the_graph_is_opened_at_once(generation, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ class UsearchIndex:
         self._index = index
         self._scale = scale
         self._unopened: _Unopened | None = None
+        self._opening = Lock()
 
     @classmethod
     def build(
@@ -110,7 +112,8 @@ class UsearchIndex:
         return found
 
     def __len__(self) -> int:
-        return len(self._index) if self._unopened is None else self._unopened.items
+        unopened = self._unopened
+        return len(self._index) if unopened is None else unopened.items
 
     @property
     def is_open(self) -> bool:
@@ -118,10 +121,15 @@ class UsearchIndex:
         return self._unopened is None
 
     def _open(self) -> Index:
-        if self._unopened is not None:
-            self._index.view(str(self._unopened.path))
-            expansion_search, self._unopened = self._unopened.expansion_search, None
-            self.expansion_search = expansion_search
+        if self._unopened is None:
+            return self._index
+        # Opened a second time, the file would be taken from under another thread's search.
+        with self._opening:
+            unopened = self._unopened
+            if unopened is not None:
+                self._index.view(str(unopened.path))
+                self._index.expansion_search = unopened.expansion_search  # type: ignore[misc]
+                self._unopened = None
         return self._index
 
     @property

@@ -162,13 +162,13 @@ class ServingGenerations:
                         continue
                     behind = min(serving.feed_position for serving in followed)
                     try:
-                        behind_feed = await loop.run_in_executor(thread, watch.wait, behind, _WATCH_S)
-                        outage.succeeded()
-                        if behind_feed:
+                        if await loop.run_in_executor(thread, watch.wait, behind, _WATCH_S):
                             began = loop.time()
                             for serving in followed:
                                 await self._catch_up(serving)
                             await asyncio.sleep(began + _READ_S - loop.time())
+                        # Only now: a watch that answers while reading fails is no end of the outage.
+                        outage.succeeded()
                     except Unavailable as error:
                         outage.failed(error.message)
                         await asyncio.sleep(_PAUSE_S)

@@ -82,10 +82,12 @@ class RunningExperiments:
         """Take up what was put, stopped or rolled back. While the store is away, what was in force goes on."""
         try:
             revision = await asyncio.to_thread(newest_revision, self._database)
+            changed = revision != self._revision
+            kept = await asyncio.to_thread(experiments, self._database) if changed else []
+            placed = [one.placed for one in kept]
             self._outage.succeeded()
-            if revision == self._revision:
+            if not changed:
                 return
-            placed = [one.placed for one in await asyncio.to_thread(experiments, self._database)]
         except Unavailable as error:
             self._outage.failed(error.message)
             return
