@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ruiji_server.store import catalogue, embedding_tasks
+from ruiji_server.store import catalogue, embedding_backlog, embedding_failures, embedding_leases
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.clock import now_us
 from ruiji_server.store.embedding_tasks import LONGEST_WAIT_S, EmbeddingTaskStore
@@ -21,7 +21,7 @@ def ahead_s(monkeypatch):
     """Set how far the store's clock is ahead of time."""
 
     def ahead(seconds: float) -> None:
-        for module in (catalogue, embedding_tasks):
+        for module in (catalogue, embedding_backlog, embedding_failures, embedding_leases):
             monkeypatch.setattr(module, "now_us", lambda: now_us() + round(seconds * 1e6))
 
     return ahead
