@@ -17,9 +17,11 @@ from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.manifest import GenerationManifest
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
+from ruiji_server.store.encoders import register_encoder
 from ruiji_server.store.engine import Database, open_database
 
 ENCODER_ID = "enc-0123456789abcdef"
+OTHER_ENCODER_ID = "enc-ffffffffffffffff"
 DIMENSIONS = 128
 CATEGORIES = tuple(
     (root, branch, f"{branch}-{leaf}")
@@ -105,10 +107,15 @@ def fill_store(folder: Path, count: int, seed: int = 0, url: str | None = None) 
 
 def embed_all(database: Database, vectors: dict[str, NDArray[np.float32]]) -> None:
     """Store the given embedding for every waiting task."""
-    tasks = EmbeddingTaskStore(database, ENCODER_ID)
-    tasks.register_encoder("formula", DIMENSIONS)
+    register_encoder(database, ENCODER_ID, "formula", DIMENSIONS)
+    embed_waiting(database, ENCODER_ID, vectors.__getitem__)
+
+
+def embed_waiting(database: Database, encoder_id: str, vector_of: Callable[[str], NDArray[np.float32]]) -> None:
+    """Store an embedding, by item id, for every task that waits for an encoder."""
+    tasks = EmbeddingTaskStore(database, encoder_id)
     while claimed := tasks.claim(500, lease_s=60.0):
-        tasks.finish([FinishedTask(task.item_id, task.picture_sha256, vectors[task.item_id]) for task in claimed])
+        tasks.finish([FinishedTask(task.item_id, task.picture_sha256, vector_of(task.item_id)) for task in claimed])
 
 
 def build(
@@ -118,3 +125,25 @@ def build(
     directory = GenerationDirectory(root)
     settings = settings or BuildSettings(recall_sample=100)
     return directory, build_generation(store.database, ENCODER_ID, directory, settings, SilentBuild())
+
+
+def build_other(store: FilledStore, directory: GenerationDirectory) -> str:
+    """Build and publish a generation of `OTHER_ENCODER_ID`; return its id."""
+    settings = BuildSettings(recall_sample=50)
+    return build_generation(store.database, OTHER_ENCODER_ID, directory, settings, SilentBuild()).generation_id
+
+
+Catalogue = tuple[FilledStore, GenerationDirectory]
+
+
+@contextmanager
+def catalogue_of_two_encoders(folder: Path, count: int = 120) -> Iterator[Catalogue]:
+    """Yield a store whose items `OTHER_ENCODER_ID` has embedded too, with a generation of each encoder."""
+    store = fill_store(folder, count)
+    register_encoder(store.database, OTHER_ENCODER_ID, "other", DIMENSIONS)
+    vectors = dict(zip((item.item_id for item in store.items), clustered_vectors(count, seed=7), strict=True))
+    embed_waiting(store.database, OTHER_ENCODER_ID, vectors.__getitem__)
+    directory, _ = build(store, folder / "generations", BuildSettings(recall_sample=50))
+    build_other(store, directory)
+    yield store, directory
+    store.database.close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from ruiji.v1 import common_pb2
@@ -15,6 +16,8 @@ from ruiji_server.embedding.triton import TritonClient
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.server import Server, ServerSettings
 from ruiji_server.store.engine import Database
+
+_PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,14 @@ async def refused(call: Awaitable[Any]) -> Refusal:
         detail = common_pb2.ErrorDetail.FromString(raw)
         return Refusal(error.code().name, detail.reason, detail.field, detail.message)
     raise AssertionError("the call succeeded")
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so that a server takes up by itself."""
+    deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+    while not await condition():
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

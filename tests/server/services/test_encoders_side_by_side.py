@@ -3,75 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from ruiji_client import AsyncRuijiClient, FailedPreconditionError
-from ruiji_server.generations.builder import BuildSettings, build_generation
+from ruiji_server.generations.builder import BuildSettings
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.store.catalogue import CatalogueStore
-from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.encoders import register_encoder
 from ruiji_server.store.rollout import promote, retire, roll_back, set_share
 
 from tests.support.catalogues import (
     DIMENSIONS,
     ENCODER_ID,
+    OTHER_ENCODER_ID,
+    Catalogue,
     FilledStore,
-    SilentBuild,
     an_item,
     build,
+    build_other,
+    catalogue_of_two_encoders,
     clustered_vectors,
-    fill_store,
+    embed_waiting,
 )
-from tests.support.services import served
-
-ITEMS = 120
-OTHER = "enc-ffffffffffffffff"
-PATIENCE_S = 20.0
-
-
-def embed(store: FilledStore, encoder_id: str, vector_of: Callable[[str], np.ndarray]) -> None:
-    tasks = EmbeddingTaskStore(store.database, encoder_id)
-    while claimed := tasks.claim(500, 60.0):
-        tasks.finish([FinishedTask(task.item_id, task.picture_sha256, vector_of(task.item_id)) for task in claimed])
-
-
-def build_other(store: FilledStore, directory: GenerationDirectory) -> str:
-    settings = BuildSettings(recall_sample=50)
-    return build_generation(store.database, OTHER, directory, settings, SilentBuild()).generation_id
+from tests.support.services import eventually, served
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    store = fill_store(tmp_path, ITEMS)
-    register_encoder(store.database, OTHER, "other", DIMENSIONS)
-    vectors = dict(zip((item.item_id for item in store.items), clustered_vectors(ITEMS, seed=7), strict=True))
-    embed(store, OTHER, vectors.__getitem__)
-    yield store
-    store.database.close()
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    with catalogue_of_two_encoders(tmp_path) as catalogue:
+        yield catalogue
 
 
 @pytest.fixture
-def directory(store: FilledStore, tmp_path: Path) -> GenerationDirectory:
-    directory, _ = build(store, tmp_path / "generations", BuildSettings(recall_sample=50))
-    build_other(store, directory)
-    return directory
+def store(catalogue: Catalogue) -> FilledStore:
+    return catalogue[0]
+
+
+@pytest.fixture
+def directory(catalogue: Catalogue) -> GenerationDirectory:
+    return catalogue[1]
 
 
 @pytest.fixture
 async def client(store: FilledStore, directory: GenerationDirectory) -> AsyncIterator[AsyncRuijiClient]:
     async with served(store.database, directory) as client:
         yield client
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    while not await condition():
-        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
-        await asyncio.sleep(0.02)
 
 
 async def answering(client: AsyncRuijiClient, item_id: str, **options: object) -> str:
@@ -86,19 +64,19 @@ async def test_a_request_gets_the_encoder_that_it_names_and_otherwise_the_promot
     item_id = store.items[0].item_id
     assert await answering(client, item_id) == ENCODER_ID
     assert await answering(client, item_id, encoder_id=ENCODER_ID) == ENCODER_ID
-    assert await answering(client, item_id, encoder_id=OTHER) == OTHER
+    assert await answering(client, item_id, encoder_id=OTHER_ENCODER_ID) == OTHER_ENCODER_ID
     pages = [
         [hit.item_id for hit in (await client.similar_items(item_id=item_id, encoder_id=encoder_id)).items]
-        for encoder_id in (ENCODER_ID, OTHER)
+        for encoder_id in (ENCODER_ID, OTHER_ENCODER_ID)
     ]
     assert pages[0] != pages[1]
 
 
 async def test_a_batch_gets_the_encoder_that_it_names_and_otherwise_the_promoted_one(store, client):
     item_ids = [item.item_id for item in store.items[:3]]
-    set_share(store.database, OTHER, 1.0)
+    set_share(store.database, OTHER_ENCODER_ID, 1.0)
     assert (await client.similar_items_batch(item_ids)).encoder_id == ENCODER_ID
-    assert (await client.similar_items_batch(item_ids, encoder_id=OTHER)).encoder_id == OTHER
+    assert (await client.similar_items_batch(item_ids, encoder_id=OTHER_ENCODER_ID)).encoder_id == OTHER_ENCODER_ID
 
 
 async def test_an_encoder_that_does_not_serve_is_refused_and_those_that_do_are_named(store, client):
@@ -107,32 +85,32 @@ async def test_an_encoder_that_does_not_serve_is_refused_and_those_that_do_are_n
     assert caught.value.reason == "ENCODER_MISMATCH"
     assert caught.value.field == "encoder_id"
     assert ENCODER_ID in caught.value.message
-    assert OTHER in caught.value.message
+    assert OTHER_ENCODER_ID in caught.value.message
 
 
 async def test_info_names_every_serving_encoder_the_promoted_one_first(store, directory, client):
     info = await client.info()
-    assert [serving.encoder_id for serving in info.serving_encoders] == [ENCODER_ID, OTHER]
+    assert [serving.encoder_id for serving in info.serving_encoders] == [ENCODER_ID, OTHER_ENCODER_ID]
     assert [serving.request_share for serving in info.serving_encoders] == [1.0, 0.0]
     assert [serving.generation.generation_id for serving in info.serving_encoders] == [
         directory.current_id(ENCODER_ID),
-        directory.current_id(OTHER),
+        directory.current_id(OTHER_ENCODER_ID),
     ]
     assert info.generation == info.serving_encoders[0].generation
 
 
 async def test_a_share_of_the_queries_goes_to_the_other_encoder_always_the_same_ones(store, client):
-    set_share(store.database, OTHER, 0.5)
+    set_share(store.database, OTHER_ENCODER_ID, 0.5)
 
     async def is_divided() -> bool:
-        return await shares(client) == {ENCODER_ID: 0.5, OTHER: 0.5}
+        return await shares(client) == {ENCODER_ID: 0.5, OTHER_ENCODER_ID: 0.5}
 
     await eventually(is_divided)
     item_ids = [item.item_id for item in store.items[:60]]
     first = [await answering(client, item_id) for item_id in item_ids]
     second = [await answering(client, item_id) for item_id in item_ids]
     assert first == second
-    assert set(first) == {ENCODER_ID, OTHER}
+    assert set(first) == {ENCODER_ID, OTHER_ENCODER_ID}
 
 
 async def test_promoting_and_rolling_back_change_who_answers_without_a_failed_request(store, client):
@@ -155,44 +133,44 @@ async def test_promoting_and_rolling_back_change_who_answers_without_a_failed_re
         await eventually(answers)
 
     await only(ENCODER_ID)
-    promote(store.database, OTHER)
-    await only(OTHER)
+    promote(store.database, OTHER_ENCODER_ID)
+    await only(OTHER_ENCODER_ID)
     roll_back(store.database)
     await only(ENCODER_ID)
     stop.set()
     await asking
     assert [encoder for encoder, before in zip(seen[1:], seen, strict=False) if encoder != before] == [
-        OTHER,
+        OTHER_ENCODER_ID,
         ENCODER_ID,
     ]
 
 
 async def test_a_promoted_encoder_without_a_generation_leaves_the_one_before_answering(store, tmp_path):
     directory, _ = build(store, tmp_path / "one", BuildSettings(recall_sample=50))
-    promote(store.database, OTHER)
+    promote(store.database, OTHER_ENCODER_ID)
     async with served(store.database, directory) as client:
         assert await answering(client, store.items[0].item_id) == ENCODER_ID
         build_other(store, directory)
 
         async def is_replaced() -> bool:
-            return await answering(client, store.items[0].item_id) == OTHER
+            return await answering(client, store.items[0].item_id) == OTHER_ENCODER_ID
 
         await eventually(is_replaced)
 
 
 async def test_a_retired_encoder_is_let_go_and_taken_up_again_when_it_is_revived(store, client):
-    retire(store.database, OTHER)
+    retire(store.database, OTHER_ENCODER_ID)
 
     async def is_gone() -> bool:
         return list(await shares(client)) == [ENCODER_ID]
 
     await eventually(is_gone)
     with pytest.raises(FailedPreconditionError):
-        await client.similar_items(item_id=store.items[0].item_id, encoder_id=OTHER)
-    register_encoder(store.database, OTHER, "other", DIMENSIONS, revive=True)
+        await client.similar_items(item_id=store.items[0].item_id, encoder_id=OTHER_ENCODER_ID)
+    register_encoder(store.database, OTHER_ENCODER_ID, "other", DIMENSIONS, revive=True)
 
     async def is_back() -> bool:
-        return set(await shares(client)) == {ENCODER_ID, OTHER}
+        return set(await shares(client)) == {ENCODER_ID, OTHER_ENCODER_ID}
 
     await eventually(is_back)
 
@@ -202,11 +180,11 @@ async def test_each_encoders_answers_follow_the_changes_with_their_own_embedding
     new = an_item("new", price=store.items[0].price)
     CatalogueStore(store.database).upsert("new", "", [new])
     vector = clustered_vectors(1, seed=3)[0]
-    embed(store, OTHER, lambda _item_id: vector)
+    embed_waiting(store.database, OTHER_ENCODER_ID, lambda _item_id: vector)
 
     async def is_known_to_the_other() -> bool:
         try:
-            return await answering(client, "new", encoder_id=OTHER) == OTHER
+            return await answering(client, "new", encoder_id=OTHER_ENCODER_ID) == OTHER_ENCODER_ID
         except FailedPreconditionError:
             return False
 
@@ -228,9 +206,9 @@ async def test_each_encoders_answers_follow_the_changes_with_their_own_embedding
 
 
 async def test_while_an_encoder_is_behind_another_answers_for_the_items_that_it_lacks(store, client):
-    set_share(store.database, OTHER, 1.0)
+    set_share(store.database, OTHER_ENCODER_ID, 1.0)
     CatalogueStore(store.database).upsert("new", "", [an_item("new", price=store.items[0].price)])
-    embed(store, ENCODER_ID, lambda _item_id: store.vectors[0])
+    embed_waiting(store.database, ENCODER_ID, lambda _item_id: store.vectors[0])
 
     async def is_known() -> bool:
         try:
@@ -239,19 +217,19 @@ async def test_while_an_encoder_is_behind_another_answers_for_the_items_that_it_
             return False
 
     async def has_its_share() -> bool:
-        return await answering(client, store.items[0].item_id) == OTHER
+        return await answering(client, store.items[0].item_id) == OTHER_ENCODER_ID
 
     await eventually(is_known)
     await eventually(has_its_share)
     with pytest.raises(FailedPreconditionError):
-        await client.similar_items(item_id="new", encoder_id=OTHER)
-    promote(store.database, OTHER)
+        await client.similar_items(item_id="new", encoder_id=OTHER_ENCODER_ID)
+    promote(store.database, OTHER_ENCODER_ID)
     assert await answering(client, "new") == ENCODER_ID
 
 
 async def test_an_embedding_is_compared_only_with_those_of_its_own_encoder(store, client):
     vector = store.vectors[0].tolist()
-    for encoder_id in (ENCODER_ID, OTHER):
+    for encoder_id in (ENCODER_ID, OTHER_ENCODER_ID):
         assert (await client.similar_items(embedding=vector, encoder_id=encoder_id)).encoder_id == encoder_id
     with pytest.raises(FailedPreconditionError) as caught:
         await client.similar_items(embedding=vector, encoder_id="enc-nobody")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 from ruiji.v1.recommendation_pb2 import VariantAssignment
 from ruiji_client import (
     AsyncRuijiClient,
@@ -27,54 +25,15 @@ from ruiji_events.units import UnitHasher, read_key
 from ruiji_experiments.assignment import bucket
 from ruiji_experiments.interleaving.team_draft import NEITHER, draft_coins, team_draft
 from ruiji_experiments.replay.exploration import Exploration
-from ruiji_server.domain.items import ItemState
 from ruiji_server.events.settings import EventSettings
-from ruiji_server.generations.builder import BuildSettings, build_generation
-from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.ranking.recommender import Recommender
 from ruiji_server.services.server import ServerSettings
-from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
-from ruiji_server.store.encoders import register_encoder
 
-from tests.support.catalogues import (
-    DIMENSIONS,
-    ENCODER_ID,
-    FilledStore,
-    SilentBuild,
-    build,
-    clustered_vectors,
-    fill_store,
-)
+from tests.support.catalogues import ENCODER_ID, OTHER_ENCODER_ID
+from tests.support.experiments import UNITS, WHO, counted
 from tests.support.services import served
 
-ITEMS = 150
-OTHER = "enc-ffffffffffffffff"
-WHO = {"author": "ada", "reason": "to see"}
-UNITS = [f"user-{number}" for number in range(30)]
 NAMES = ("control", "kinds")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FilledStore, GenerationDirectory]]:
-    """A catalogue that two encoders have embedded; only experiments change in it."""
-    folder = tmp_path_factory.mktemp("interleaving")
-    store = fill_store(folder, ITEMS)
-    register_encoder(store.database, OTHER, "other", DIMENSIONS)
-    vectors = dict(zip((item.item_id for item in store.items), clustered_vectors(ITEMS, seed=7), strict=True))
-    tasks = EmbeddingTaskStore(store.database, OTHER)
-    while claimed := tasks.claim(500, 60.0):
-        tasks.finish([FinishedTask(task.item_id, task.picture_sha256, vectors[task.item_id]) for task in claimed])
-    directory, _ = build(store, folder / "generations", BuildSettings(recall_sample=50))
-    build_generation(store.database, OTHER, directory, BuildSettings(recall_sample=50), SilentBuild())
-    yield store, directory
-    store.database.close()
-
-
-@pytest.fixture
-def catalogue(shared: tuple[FilledStore, GenerationDirectory]) -> tuple[FilledStore, GenerationDirectory]:
-    with shared[0].database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM experiment_revisions")
-    return shared
 
 
 @pytest.fixture
@@ -88,20 +47,6 @@ def settings(tmp_path: Path) -> ServerSettings:
     )
 
 
-@pytest.fixture
-async def client(
-    catalogue: tuple[FilledStore, GenerationDirectory], settings: ServerSettings
-) -> AsyncIterator[AsyncRuijiClient]:
-    async with served(catalogue[0].database, catalogue[1], settings=settings) as client:
-        yield client
-
-
-@pytest.fixture
-def asked(catalogue: tuple[FilledStore, GenerationDirectory]) -> str:
-    on_sale = (item for item in catalogue[0].items if item.state == ItemState.ON_SALE)
-    return next(item.item_id for item in on_sale if item.price.currency == "JPY")
-
-
 def an_experiment(name: str = "x", **changes: object) -> Experiment:
     """By default categories count for nothing in the control, and for everything in the other variant."""
     fields: dict[str, object] = {
@@ -113,10 +58,6 @@ def an_experiment(name: str = "x", **changes: object) -> Experiment:
 
 def ids(answer: SimilarItemsResponse) -> list[str]:
     return [item.item_id for item in answer.items]
-
-
-def counted(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, labels) or 0.0
 
 
 async def assert_drawn_from_both(
@@ -152,7 +93,7 @@ async def test_each_answer_tosses_coins_of_its_own(client, asked):
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 7, 200])
-async def test_no_item_stands_twice_and_none_that_is_excluded(client, catalogue, asked, page_size):
+async def test_no_item_stands_twice_and_none_that_is_excluded(client, asked, page_size):
     await client.put_experiment(an_experiment(), **WHO)
     plain = await client.similar_items(item_id=asked, page_size=200, max_price_ratio=math.inf)
     excluded = ids(plain)[:20:2]
@@ -180,7 +121,7 @@ async def test_a_variant_that_has_no_more_leaves_the_rest_of_the_page_to_nobody(
 
 
 async def test_pages_of_two_encoders_are_drawn_from_their_own_generations(client, asked):
-    variants = [Variant(name="control", encoder_id=ENCODER_ID), Variant(name="kinds", encoder_id=OTHER)]
+    variants = [Variant(name="control", encoder_id=ENCODER_ID), Variant(name="kinds", encoder_id=OTHER_ENCODER_ID)]
     await client.put_experiment(an_experiment(variants=variants), **WHO)
     answer = await client.similar_items(item_id=asked, unit_id="user-1", page_size=10)
     assert (answer.encoder_id, answer.generation_id) == ("", "")
@@ -236,7 +177,7 @@ async def test_if_either_variant_fails_the_request_is_answered_as_if_there_were_
     assert "a fault of this variant alone" in caplog.text
 
 
-async def test_what_fell_back_is_not_logged_as_interleaved(catalogue, settings, asked, tmp_path, monkeypatch):
+async def test_what_fell_back_is_not_logged_as_interleaved(store, directory, settings, asked, tmp_path, monkeypatch):
     recommend = Recommender.recommend
 
     def broken(self, query):
@@ -245,7 +186,7 @@ async def test_what_fell_back_is_not_logged_as_interleaved(catalogue, settings, 
         return recommend(self, query)
 
     monkeypatch.setattr(Recommender, "recommend", broken)
-    async with served(catalogue[0].database, catalogue[1], settings=settings) as client:
+    async with served(store.database, directory, settings=settings) as client:
         await client.put_experiment(an_experiment(), **WHO)
         await client.similar_items(item_id=asked, unit_id="user-1")
     [(experiments, teams, weight)] = logged(tmp_path, "experiments, [item.team FOR item IN items], category_weight")
@@ -280,9 +221,9 @@ async def test_a_forced_variant_is_that_variant_alone(client, asked):
     assert list(answer.variants) == [VariantAssignment(experiment="x", variant="kinds", forced=True)]
 
 
-async def test_interleaved_pages_are_not_explored_for_their_order_is_judged(catalogue, settings, asked):
+async def test_interleaved_pages_are_not_explored_for_their_order_is_judged(store, directory, settings, asked):
     exploring = replace(settings, exploration=Exploration(1.0, 5))
-    async with served(catalogue[0].database, catalogue[1], settings=exploring) as client:
+    async with served(store.database, directory, settings=exploring) as client:
         await client.put_experiment(an_experiment(), **WHO)
         answer = await client.similar_items(item_id=asked, unit_id="user-1", page_size=10)
         assert not any(item.HasField("propensity") for item in answer.items)
@@ -321,8 +262,10 @@ def logged(folder: Path, columns: str) -> list[tuple[object, ...]]:
         return queries.sql(f"SELECT {columns} FROM impressions ORDER BY time, source DESC").fetchall()  # noqa: S608
 
 
-async def test_the_servers_impressions_and_the_callers_keep_the_team_of_each_item(catalogue, settings, asked, tmp_path):
-    async with served(catalogue[0].database, catalogue[1], settings=settings) as client:
+async def test_the_servers_impressions_and_the_callers_keep_the_team_of_each_item(
+    store, directory, settings, asked, tmp_path
+):
+    async with served(store.database, directory, settings=settings) as client:
         await client.put_experiment(an_experiment(), **WHO)
         answer = await client.similar_items(item_id=asked, unit_id="user-1", page_size=5)
         seen = impression_event(answer, query_item_id=asked, unit_id="user-1", first=2, last=4)

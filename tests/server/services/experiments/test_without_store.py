@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,25 +13,21 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import REGISTRY
-from ruiji_client import AsyncRuijiClient, ClientSettings, Experiment, UnavailableError, Variant
+from ruiji_client import AsyncRuijiClient, ClientSettings, UnavailableError
 from ruiji_experiments.definition.model import Experiment as ModelExperiment
 from ruiji_experiments.definition.model import Settings
 from ruiji_experiments.definition.model import Variant as ModelVariant
 from ruiji_server.domain.items import ItemState
 from ruiji_server.generations.builder import BuildSettings
-from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.services.server import Server, ServerSettings
 from ruiji_server.store.engine import open_database
 from ruiji_server.store.experiment_changes import Change, put_experiment, stop_experiment
 from ruiji_server.store.experiments import newest_revision
 
-from tests.support.catalogues import FilledStore, build, fill_store
+from tests.support.catalogues import Catalogue, build, fill_store
+from tests.support.experiments import UNITS, WHO, an_experiment
 from tests.support.postgresql import PostgresqlServer, run_postgresql
-from tests.support.services import serving
-
-PATIENCE_S = 30.0
-UNITS = [f"user-{number}" for number in range(20)]
-WHO = {"author": "ada", "reason": "to see"}
+from tests.support.services import eventually, serving
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +38,12 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture(scope="module")
-def catalogue(
-    postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[FilledStore, GenerationDirectory]]:
+def catalogue(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
     folder = tmp_path_factory.mktemp("catalogue")
     store = fill_store(folder, 60, url=postgresql.create_database())
     directory, _ = build(store, folder / "generations", BuildSettings(recall_sample=20))
     yield store, directory
     store.database.close()
-
-
-def wide(name: str, **fields: object) -> Experiment:
-    variants = [
-        Variant(name="control", share_bp=5_000),
-        Variant(name="wide", share_bp=5_000, max_price_ratio=math.inf),
-    ]
-    return Experiment(name=name, **{"variants": variants} | fields)  # type: ignore[arg-type]
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    while not await condition():
-        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
-        await asyncio.sleep(0.05)
 
 
 async def health_of(server: Server) -> int:
@@ -104,8 +83,8 @@ async def test_experiments_go_on_while_the_store_is_away_and_are_caught_up_with_
             return [{one.experiment: one.variant for one in answer.variants} for answer in answers]
 
         now = datetime.now(UTC)
-        await client.put_experiment(wide("lasting", traffic_bp=5_000), **WHO)
-        await client.put_experiment(wide("short", traffic_bp=5_000, end=now + timedelta(seconds=8)), **WHO)
+        await client.put_experiment(an_experiment("lasting", traffic_bp=5_000), **WHO)
+        await client.put_experiment(an_experiment("short", traffic_bp=5_000, end=now + timedelta(seconds=8)), **WHO)
         both = await variants()
         assert {name for one in both for name in one} == {"lasting", "short"}
         assert revision_in_force() == 2
@@ -126,7 +105,7 @@ async def test_experiments_go_on_while_the_store_is_away_and_are_caught_up_with_
         assert revision_in_force() == 2
         assert await health_of(server) == health_pb2.HealthCheckResponse.SERVING
         for refused in (
-            client.put_experiment(wide("another", layer="another"), **WHO),
+            client.put_experiment(an_experiment("another", layer="another"), **WHO),
             client.stop_experiment("lasting", **WHO),
             client.list_experiments(),
         ):
