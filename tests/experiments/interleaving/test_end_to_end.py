@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from ruiji_cli.main import app
 from ruiji_client import AsyncRuijiClient
 from ruiji_events.compaction import compact
 from ruiji_events.queries import EventQueries
 from ruiji_events.storage import EventFolder
-from ruiji_experiments.shoppers.listings import Listing
-from ruiji_experiments.shoppers.people import Shoppers, ShoppingSettings
+from ruiji_experiments.shoppers.people import Shoppers
 from ruiji_experiments.shoppers.shopping import ArmTally, shop
-from ruiji_experiments.shoppers.tastes import TasteSettings
-from ruiji_server.domain.items import ItemState
-from ruiji_server.events.settings import EventSettings
-from ruiji_server.services.server import ServerSettings
 from typer.testing import CliRunner
 
-from tests.support.catalogues import FilledStore, build, fill_store
-from tests.support.services import serving
+from tests.support.catalogues import Catalogue
+from tests.support.shops import SHOPPERS, open_shop
 
 DEFINITION = """
 name = "weights"
@@ -39,25 +31,6 @@ name = "kinds"
 category_weight = 1.0
 """
 AGAINST_ITSELF = 'name = "weights"\ninterleaved = true\naa_variants = 2'
-# Whoever looks only at the kind of things taps more where pages are ordered by it.
-TASTES = TasteSettings(attention=(1e6, 1.0, 1.0, 1.0), mood=(-2.0, 0.0), eagerness=(3.0, 0.0), thrift=(1.0, 0.0))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FilledStore:
-    return fill_store(tmp_path_factory.mktemp("store"), 300)
-
-
-@pytest.fixture
-def shoppers(store: FilledStore) -> Shoppers:
-    listings = {
-        item.item_id: Listing(
-            item.item_id, item.category_path, item.price.amount_minor, item.price.currency,
-            item.state == ItemState.ON_SALE, "red", "plain", "low",
-        )
-        for item in store.items
-    }  # fmt: skip
-    return Shoppers(listings, ShoppingSettings(shoppers=120, pages_mean=2.0, page_size=6, tastes=TASTES))
 
 
 def command(*arguments: object) -> str:
@@ -66,23 +39,11 @@ def command(*arguments: object) -> str:
     return " ".join(result.output.split())
 
 
-@asynccontextmanager
-async def open_shop(store: FilledStore, folder: Path) -> AsyncIterator[str]:
-    generations, _ = build(store, folder / "generations")
-    settings = ServerSettings(
-        "127.0.0.1:0", drain_s=0.0, events=EventSettings(folder / "journal"), unit_key=folder / "unit.key"
-    )
-    with store.database.write() as connection:
-        connection.exec_driver_sql("DELETE FROM experiment_revisions")
-    async with serving(store.database, generations, settings) as server:
-        yield f"127.0.0.1:{server.port}"
-
-
-async def a_day(store: FilledStore, shoppers: Shoppers, folder: Path, definition: str) -> dict[str, ArmTally]:
+async def a_day(stock: Catalogue, shoppers: Shoppers, folder: Path, definition: str) -> dict[str, ArmTally]:
     """Put the experiment by the command, let everybody shop, and make partitions."""
     file = folder / "weights.toml"
     file.write_text(definition, encoding="utf-8")
-    async with open_shop(store, folder) as target:
+    async with open_shop(stock, folder) as target:
         put = await asyncio.to_thread(command, "put", file, "-m", "to see", "--author", "ada", "--target", target)
         assert "each page is drawn from both variants by turns" in put
         assert "+" in await asyncio.to_thread(command, "list", "--target", target)
@@ -92,8 +53,8 @@ async def a_day(store: FilledStore, shoppers: Shoppers, folder: Path, definition
     return tallies
 
 
-async def test_what_shoppers_prefer_is_found_and_every_tap_is_where_it_belongs(store, shoppers, tmp_path):
-    tallies = await a_day(store, shoppers, tmp_path, DEFINITION)
+async def test_what_shoppers_prefer_is_found_and_every_tap_is_where_it_belongs(stock, shoppers, tmp_path):
+    tallies = await a_day(stock, shoppers, tmp_path, DEFINITION)
     options = ("--events", tmp_path / "events", "--definition", tmp_path / "weights.toml", "--out", tmp_path / "report")
     shown = await asyncio.to_thread(command, "report", "weights", *options)
     verdict = json.loads((tmp_path / "report" / "verdict.json").read_text())
@@ -105,7 +66,7 @@ async def test_what_shoppers_prefer_is_found_and_every_tap_is_where_it_belongs(s
     for team in results["teams"]:
         tally = tallies[team["variant"]]
         assert (team["items"], team["taps"]) == (tally.items_shown, tally.taps)
-    assert results["units"] == 120
+    assert results["units"] == SHOPPERS
     assert results["impressions"] == sum(tally.items_shown for tally in tallies.values())
     with EventQueries(EventFolder(str(tmp_path / "events"))) as events:
         [[taps]] = events.sql("SELECT count(*) FROM taps").fetchall()
@@ -113,8 +74,8 @@ async def test_what_shoppers_prefer_is_found_and_every_tap_is_where_it_belongs(s
     assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
 
 
-async def test_a_variant_against_itself_gets_its_half_of_everything(store, shoppers, tmp_path):
-    tallies = await a_day(store, shoppers, tmp_path, AGAINST_ITSELF)
+async def test_a_variant_against_itself_gets_its_half_of_everything(stock, shoppers, tmp_path):
+    tallies = await a_day(stock, shoppers, tmp_path, AGAINST_ITSELF)
     options = ("--control", "a1", "--events", tmp_path / "events", "--out", tmp_path / "report")
     await asyncio.to_thread(command, "report", "weights", *options)
     verdict = json.loads((tmp_path / "report" / "verdict.json").read_text())
