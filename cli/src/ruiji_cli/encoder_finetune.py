@@ -6,6 +6,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ import typer
 from rich.progress import Progress
 
 from ruiji_cli.console import ERR, OUT, progress_bar
-from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, behind_trunk, open_pictures
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, Pictures, Threads, WorkFolder, behind_trunk, open_sides
 from ruiji_cli.failures import UsageProblem
 
 if TYPE_CHECKING:
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, SiglipModel
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _BackboneOptions:
+    """What a run changes about the backbone of its checkpoint; None leaves it as it is."""
+
+    trunk_blocks: int | None
+    """First blocks that do not learn."""
+    side_px: int | None
+    """At which it sees pictures."""
 
 
 def finetune(
@@ -98,8 +109,11 @@ def finetune(
         gradient_checkpointing=checkpointing,
         checkpoint_every_steps=save_every,
     )
-    data, validation = _sides(pictures, work, threads)
-    model, tokenizer, described = _model(checkpoint, from_scratch, (trunk_blocks, backbone_px), data, settings)
+    data, validation = open_sides(pictures, work, threads)
+    if validation is None:
+        _LOG.warning("%s has no validation side: no epoch is judged, and none is kept as the best", pictures)
+    backbone = _BackboneOptions(trunk_blocks, backbone_px)
+    model, tokenizer, described = _model(checkpoint, from_scratch, backbone, data, settings)
     inputs, judged_on = _inputs(model, data, validation, work, threads, new_head=from_scratch is not None)
     with ExitStack() as exits:
         devices = exits.enter_context(joined_devices(device))
@@ -135,21 +149,10 @@ def training_task(progress: Progress) -> Callable[[TrainingProgress], None]:
     return advance
 
 
-def _sides(pictures: Path, work: Path, threads: int) -> tuple[CaptionedPictures, CaptionedPictures | None]:
-    from ruiji_encoder.pairs.prepared import is_prepared, read_prepared_manifest
-    from ruiji_encoder.pairs.splitting import Side
-
-    data = open_pictures(pictures, work, threads, side=Side.TRAIN)
-    if is_prepared(pictures) and read_prepared_manifest(pictures).sides.get(Side.VALIDATION):
-        return data, open_pictures(pictures, work, threads, side=Side.VALIDATION)
-    _LOG.warning("%s has no validation side: no epoch is judged, and none is kept as the best", pictures)
-    return data, None
-
-
 def _model(
     checkpoint: str | None,
     from_scratch: Path | None,
-    of_backbone: tuple[int | None, int | None],
+    backbone: _BackboneOptions,
     data: CaptionedPictures,
     settings: TrainingSettings,
 ) -> tuple[SiglipModel, PreTrainedTokenizerBase, str]:
@@ -160,15 +163,14 @@ def _model(
     from ruiji_encoder.tokenizers import train_tokenizer
     from ruiji_encoder.training import new_siglip
 
-    trunk_blocks, backbone_px = of_backbone
     if checkpoint is not None and from_scratch is None:
         model = load_siglip(checkpoint)
-        if backbone_px is not None:
-            set_backbone_px(model, backbone_px)
-        if trunk_blocks is not None:
-            set_trunk(model, trunk_blocks)
+        if backbone.side_px is not None:
+            set_backbone_px(model, backbone.side_px)
+        if backbone.trunk_blocks is not None:
+            set_trunk(model, backbone.trunk_blocks)
         return model, load_tokenizer(checkpoint), checkpoint
-    if trunk_blocks is not None or backbone_px is not None:
+    if backbone != _BackboneOptions(None, None):
         raise UsageProblem(
             "--trunk-blocks and --backbone-px are for a --checkpoint; with --from-scratch, write them into the file"
         )

@@ -56,6 +56,23 @@ def open_pictures(folder: Path, work: Path, threads: int, *, side: Side | None =
         return FolderCatalogue(folder, cache=work / "pictures", threads=threads, progress=advance)
 
 
+def open_sides(folder: Path, work: Path, threads: int) -> tuple[CaptionedPictures, CaptionedPictures | None]:
+    """Open what is for training, and the validation side, which is None for a catalogue or where it is empty.
+
+    Args:
+        folder: of a prepared set or a catalogue.
+        work: for a catalogue's decoded pictures.
+        threads: decoders.
+    """
+    from ruiji_encoder.pairs.prepared import is_prepared, read_prepared_manifest
+    from ruiji_encoder.pairs.splitting import Side
+
+    training = open_pictures(folder, work, threads, side=Side.TRAIN)
+    if is_prepared(folder) and read_prepared_manifest(folder).sides.get(Side.VALIDATION):
+        return training, open_pictures(folder, work, threads, side=Side.VALIDATION)
+    return training, None
+
+
 def open_gate_pictures(folder: Path, work: Path, threads: int, *, gate: int, calibration: int) -> GatePictures:
     """Open what an export is judged and calibrated with: never the same pictures, and none of a test side.
 
@@ -67,16 +84,11 @@ def open_gate_pictures(folder: Path, work: Path, threads: int, *, gate: int, cal
         calibration: pictures for calibration, at most.
     """
     from ruiji_encoder.gate_pictures import choose_gate_pictures
-    from ruiji_encoder.pairs.prepared import is_prepared, read_prepared_manifest
-    from ruiji_encoder.pairs.splitting import Side
+    from ruiji_encoder.pairs.prepared import is_prepared
 
-    has_sides = is_prepared(folder)
-    training = open_pictures(folder, work, threads, side=Side.TRAIN)
-    validation = None
-    if has_sides and read_prepared_manifest(folder).sides.get(Side.VALIDATION):
-        validation = open_pictures(folder, work, threads, side=Side.VALIDATION)
+    training, validation = open_sides(folder, work, threads)
     return choose_gate_pictures(
-        folder.name, training, validation, gate=gate, calibration=calibration, has_sides=has_sides
+        folder.name, training, validation, gate=gate, calibration=calibration, has_sides=is_prepared(folder)
     )
 
 
