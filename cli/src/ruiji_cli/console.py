@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from ruiji_cli.logs import start_logging
@@ -50,6 +52,26 @@ def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with progress_bar() as progress:
         task = progress.add_task(description, total=total)
         yield lambda steps: progress.advance(task, steps)
+
+
+@contextmanager
+def byte_bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Draw one bar in kB, MB or GB, as large as they are; yield what it is told about bytes done.
+
+    Args:
+        description: of what is done.
+        total: bytes; None if nobody knows.
+    """
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=32),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=ERR) as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda count: progress.advance(task, count)
 
 
 class StageBars:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Shown
 
-from ruiji_cli.console import ERR, OUT, bar
+from ruiji_cli.console import ERR, OUT, bar, byte_bar
 from ruiji_cli.event_options import EventsRoot, JournalFolder, UnitKey, events_root, journal_folder, unit_key_file
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_DATA, DataFolder
@@ -87,7 +87,7 @@ def compact(
     folder, journals = EventFolder(root), journal_folder(data, root, journal)
 
     def run() -> bool:
-        with bar("Compact", None) as advance:
+        with byte_bar("Compact", None) as advance:
             done = compact_journal(folder, journals, salvage=salvage, progress=advance)
         _report(done)
         if keep_days is not None:

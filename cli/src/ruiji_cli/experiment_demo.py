@@ -17,7 +17,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from ruiji_cli.console import ERR, OUT, StageBars, bar
+from ruiji_cli.console import ERR, OUT, StageBars, bar, byte_bar
 from ruiji_cli.failures import UsageProblem
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _compact(events: Path) -> None:
     from ruiji_events.compaction import compact
     from ruiji_events.storage import EventFolder
 
-    with bar("Compact", None) as advance:
+    with byte_bar("Compact", None) as advance:
         journal = events / "journal"
         done = compact(EventFolder(str(events)), journal, rotation_timeout_s=_HAND_OVER_S, progress=advance)
     if done.open_segments:

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from ruiji_cli.console import ERR, OUT
+from ruiji_cli.console import OUT, byte_bar
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, EncoderId, GenerationsFolder, generations_folder
 
 if TYPE_CHECKING:
@@ -112,13 +111,5 @@ class ByteBars:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Draw one stage."""
-        columns = (
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=32),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=ERR) as bars:
-            task = bars.add_task(name, total=total)
-            yield lambda count: bars.advance(task, count)
+        with byte_bar(name, total) as advance:
+            yield advance
