@@ -23,6 +23,7 @@ from benchmarks.comparison.rounds import Measured, Plan
 from benchmarks.comparison.systems import Settings, System
 
 OWN_PACKAGES = ("grpcio", "protobuf", "uvloop", "usearch", "numpy")
+_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def write_report(
@@ -103,7 +104,7 @@ def _page(
         "",
         f"Medians of {plan.rounds} rounds, lowest to highest in brackets; loads of {plan.seconds:g} s and more; "
         f"queries {'uniform' if plan.zipf_exponent == 0 else f'Zipf {plan.zipf_exponent:g}'}. "
-        f"How to read it: [docs/benchmarks.md]({os.path.relpath('docs/benchmarks.md', out.parent)}).",
+        f"How to read it: {_reference('docs/benchmarks.md', out)}.",
         "",
         *speed,
         "",
@@ -119,6 +120,15 @@ def _page(
         "",
     ]
     return "\n".join(lines)
+
+
+def _reference(path: str, page: Path) -> str:
+    """Return a link from a page to a file of the repository, or the file's name where the page lies elsewhere."""
+    folder = page.resolve().parent
+    if not folder.is_relative_to(_REPOSITORY):
+        # Any link would hold the place of this checkout, on this machine.
+        return f"`{path}` in Ruiji's repository"
+    return f"[{path}]({os.path.relpath(_REPOSITORY / path, folder)})"
 
 
 def _comparisons(results: dict[str, Measured]) -> list[str]:

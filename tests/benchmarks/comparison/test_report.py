@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.comparison import report
 from benchmarks.comparison.load import ClosedLoop, OpenLoop
 from benchmarks.comparison.report import write_report
 from benchmarks.comparison.rounds import Measured, Plan
@@ -66,3 +67,26 @@ def test_a_system_that_failed_has_its_reason(settings: Settings, tmp_path: Path)
     assert "**Milvus (milvus-lite), FastAPI** was not measured: recall@20 is 0.930 at most" in page
     assert "![" not in page
     assert not out.with_suffix(".png").exists()
+
+
+@pytest.mark.parametrize("started_in", ["repository", "elsewhere"])
+def test_a_page_inside_the_repository_links_to_how_it_is_read(
+    started_in: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    out = repository / "benchmarks" / "results" / "page.md"
+    out.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(report, "_REPOSITORY", repository)
+    monkeypatch.chdir(tmp_path / started_in)
+    write_report(out.relative_to(repository) if started_in == "repository" else out, [], {}, settings, PLAN, "")
+    assert "How to read it: [docs/benchmarks.md](../../docs/benchmarks.md)." in out.read_text()
+
+
+def test_a_page_outside_the_repository_says_nothing_of_where_the_repository_is(
+    settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "page.md"
+    write_report(out, [], {}, settings, PLAN, "")
+    assert "How to read it: `docs/benchmarks.md` in Ruiji's repository." in out.read_text()
+    assert "](" not in out.read_text()
