@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 PACKAGES := ruiji_cli ruiji_client ruiji_console ruiji_demo ruiji_encoder ruiji_encoding ruiji_evaluation ruiji_events \
             ruiji_experiments ruiji_loadtest ruiji_server ruiji_triton
-CODE := benchmarks cli client console demo encoder_export encoding evaluation events experiments loadtest server tests triton_models
+KERNELS := hatch_build.py $(wildcard server/src/ruiji_server/kernels/kernels.*)
+CODE := hatch_build.py benchmarks cli client console demo encoder_export encoding evaluation events experiments loadtest server tests triton_models
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -67,15 +68,16 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 
 # What serving needs; no torch.
-$(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.txt
-	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+# Refreshed, because what was built before in this place may have gone from here, and compiled kernels with it.
+$(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.txt $(KERNELS)
+	$(UV) pip install --quiet --refresh-package ruiji --python $(BIN)/python --constraint constraints.txt \
 	    --editable ./client --editable '.[server,triton,demo,console]'
 	touch $@
 
 # torch comes first and alone, through pip, which takes a CPU build where the machine offers one.
 $(VENV)/development.stamp: $(VENV)/serving.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	$(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+	$(UV) pip install --quiet --refresh-package ruiji --python $(BIN)/python --constraint constraints.txt \
 	    --editable ./client --editable '.[server,triton,demo,console,encoder,evaluation,experiments,s3,loadtest,postgresql,dev]'
 	touch $@
 

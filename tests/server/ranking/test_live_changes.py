@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,23 +19,12 @@ from ruiji_server.ranking.query import Query
 from ruiji_server.ranking.recommender import Recommender
 
 from tests.support.catalogues import CATEGORIES, build, clustered_vectors, fill_store
+from tests.support.columns import Column
 from tests.support.reference_ranking import wanted_page
 
 ITEMS = 120
 NEW_CATEGORY = ("Fashion", "Shoes", "Wooden clogs")
 VECTORS = clustered_vectors(ITEMS, seed=9, clusters=6)
-
-
-@dataclass(frozen=True)
-class Column:
-    """An item in the form that columns take."""
-
-    item_id: str
-    price_minor: int
-    currency: str
-    category_path: tuple[str, ...]
-    state: ItemState
-    vector: np.ndarray
 
 
 class ExactSearch:

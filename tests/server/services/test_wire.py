@@ -10,6 +10,8 @@ from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_server.ranking.query import Page, Trace
 from ruiji_server.services.wire import add_items
 
+from tests.support.compiled import compiled_columns
+
 FLOATS = st.floats(width=32, allow_nan=False)
 ITEMS = st.lists(st.tuples(st.text(min_size=1, max_size=42), FLOATS, FLOATS, st.floats(1.0, 1e15), FLOATS), max_size=30)
 TRACE = Trace(0, 0, 0, 0, 0, widenings=0, exact_scan=False, from_table=False, search_us=0, rank_us=0)
@@ -18,15 +20,21 @@ TRACE = Trace(0, 0, 0, 0, 0, widenings=0, exact_scan=False, from_table=False, se
 class Ids:
     """Stands for the columns: row n has the n-th id."""
 
-    def __init__(self, item_ids: list[str]) -> None:
+    def __init__(self, item_ids: list[str], *, compiled: bool) -> None:
         self._item_ids = item_ids
+        self.compiled = compiled_columns([one.encode() for one in item_ids]) if compiled else None
+
+    @property
+    def base(self) -> Ids:
+        return self
 
     def item_ids_utf8(self, rows: np.ndarray) -> list[bytes]:
         return [self._item_ids[row].encode() for row in rows.tolist()]
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @given(items=ITEMS, with_ratio=st.booleans(), with_category=st.booleans(), with_propensity=st.booleans())
-def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with_category, with_propensity):
+def test_they_are_what_protobuf_makes_of_the_same_values(compiled, items, with_ratio, with_category, with_propensity):
     ids, scores, cosines, ratios, categories = map(list, zip(*items, strict=True)) if items else ([], [], [], [], [])
     page = Page(
         rows=np.arange(len(ids)),
@@ -51,17 +59,18 @@ def test_they_are_what_protobuf_makes_of_the_same_values(items, with_ratio, with
     ]
     for kind in (pb.SimilarItemsResponse, pb.SimilarItemsOutcome):
         answer, wanted = kind(catalogue_exhausted=True), kind(catalogue_exhausted=True, items=expected)
-        add_items(answer, page, Ids(ids))
+        add_items(answer, page, Ids(ids, compiled=compiled))
         assert answer == wanted
         assert answer.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("length", [1, 99, 100, 101, 105, 106, 127, 128])
-def test_ids_of_every_length_pass(length):
+def test_ids_of_every_length_pass(length, compiled):
     """Around 127 bytes the lengths need a second byte."""
     page = Page(np.zeros(1, dtype=np.int64), np.ones(1, np.float32), np.ones(1, np.float32), None, None, False, TRACE)
     answer = pb.SimilarItemsResponse()
-    add_items(answer, page, Ids(["x" * length]))
+    add_items(answer, page, Ids(["x" * length], compiled=compiled))
     assert answer.items[0] == pb.SimilarItem(item_id="x" * length, score=1, cosine=1)
 
 
@@ -70,3 +79,26 @@ def test_ids_are_read_from_the_columns_as_one_by_one(generation):
     rows = np.array([0, len(columns) - 1, 7, 7, 0])
     assert [item_id.decode() for item_id in columns.item_ids_utf8(rows)] == [columns.item_id(row) for row in rows]
     assert columns.item_ids_utf8(np.empty(0, dtype=np.int64)) == []
+
+
+def write(columns, rows):
+    numbers = np.ones(len(rows), np.float32)
+    return columns.write_items(np.array(rows, np.int64), 0x0A, 0x0A, bytes(5), numbers, numbers, None, None, None)
+
+
+@pytest.mark.parametrize("row", [-1, 2, 2**62])
+def test_rows_of_others_than_the_generation_are_left_to_numpy(row):
+    assert write(compiled_columns([b"one", b"two"]), [0, row]) is None
+
+
+def test_damaged_ends_of_ids_are_refused():
+    columns = compiled_columns([b"one", b"two"])
+    assert write(columns, [0, 1]) is not None
+    columns._columns.ids_bytes = 5
+    assert write(columns, [0]) is not None
+    assert write(columns, [0, 1]) is None
+
+
+def test_ids_longer_than_any_are_left_to_numpy():
+    """They would not fit where items are written."""
+    assert write(compiled_columns([b"x" * 1_100]), [0]) is None

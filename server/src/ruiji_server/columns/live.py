@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ruiji_server.columns.item import ColumnItem
 from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState, Price
+from ruiji_server.kernels.columns import ChangedColumns, RankedPage
 
 _FIRST_SLOTS = 256
 _FREE = 0
@@ -58,6 +59,7 @@ class LiveColumns:
         self._currency_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
         self._category_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
         self._states = np.full(_FIRST_SLOTS, _FREE, dtype=np.uint8)
+        self._compiled_changes = self._pointed_to()
 
     @property
     def changed_items(self) -> int:
@@ -198,6 +200,28 @@ class LiveColumns:
         cosines: NDArray[np.float32] = self._embeddings[rows - len(self.base)] @ query
         return cosines
 
+    def rank(
+        self,
+        rows: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        category_similarities: NDArray[np.float32],
+        weights: tuple[np.float32, np.float32],
+        amount_minor: int,
+        page_size: int,
+    ) -> RankedPage | None:
+        """Return the best of some candidates by the compiled kernel; None where NumPy has to do it.
+
+        Arguments as for `kernels.columns.CompiledColumns.rank`.
+        """
+        compiled, changes = self.base.compiled, self._compiled_changes
+        if compiled is None or changes is None or len(rows) == 0:
+            return None
+        return compiled.rank(changes, rows, cosines, category_similarities, weights, amount_minor, page_size)
+
+    def _pointed_to(self) -> ChangedColumns | None:
+        compiled = self.base.compiled
+        return None if compiled is None else compiled.changed(self._category_numbers, self._prices_minor)
+
     def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
         if not self._slot_of:
             return base[rows]
@@ -239,6 +263,7 @@ class LiveColumns:
             for name in ("_embeddings", "_prices_minor", "_currency_numbers", "_category_numbers", "_states"):
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate((array, np.zeros_like(array))))
+            self._compiled_changes = self._pointed_to()
         return len(self._item_ids) - 1
 
     def _number_of_currency(self, currency: str) -> int:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns import layout
+from ruiji_server.kernels.columns import CompiledColumns
+from ruiji_server.kernels.library import ABSENT, KERNELS, Kernels
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -28,6 +30,7 @@ class Columns:
         states: shape (items,), uint8, `domain.items.ItemState`.
         currencies: ISO 4217 codes by number.
         category_paths: category paths by number.
+        compiled: the kernels over these columns; None if the package was built without them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,6 +54,7 @@ class Columns:
         self._one_price, self._one_currency = self.prices_minor.data, self.currency_numbers.data
         self._one_category, self._one_id_end = self.category_numbers.data, self._id_ends.data
         self._one_hash, self._one_hash_row = self._id_hashes.data, self._id_hash_rows.data
+        self.compiled = None if KERNELS is None else self._compiled(KERNELS)
         self._number_of_currency = {code: number for number, code in enumerate(self.currencies)}
         self._band_of_currency = dict(
             zip(self.currencies, zip([0, *band_ends][:-1], band_ends, strict=True), strict=True)
@@ -63,6 +67,12 @@ class Columns:
         """Return the row of an item, or None if it is not here."""
         encoded = item_id.encode()
         wanted = layout.id_hash(encoded)
+        if self.compiled is not None:
+            found = self.compiled.find_row(encoded, wanted)
+            if found >= 0:
+                return found
+            if found == ABSENT:
+                return None
         position = int(self._id_hashes.searchsorted(np.uint64(wanted)))
         # Two ids may share a hash; they stand side by side.
         while position < self._items and self._one_hash[position] == wanted:
@@ -124,6 +134,17 @@ class Columns:
         """Return the rows on sale in a currency, by price and then row; no copy."""
         start, end = self._band_of_currency.get(currency, _NOTHING)
         return self._band_rows[start:end]
+
+    def _compiled(self, kernels: Kernels) -> CompiledColumns:
+        return CompiledColumns(
+            kernels,
+            id_ends=self._id_ends,
+            ids=self._ids,
+            id_hashes=self._id_hashes,
+            id_hash_rows=self._id_hash_rows,
+            categories=self.category_numbers,
+            prices_minor=self.prices_minor,
+        )
 
     def _id_bytes(self, row: int) -> bytes:
         ends = self._one_id_end

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.columns.neighbours import NeighbourTable
+from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage
 from ruiji_server.ranking.candidates import Candidates, CandidateSearch, NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
 from ruiji_server.ranking.dropped import explain_dropped
@@ -41,17 +42,15 @@ class Recommender:
         started_ns = time.perf_counter_ns()
         found = self._search.nearest(query)
         searched_ns = time.perf_counter_ns()
-        order, scores, similarities = self._order(query, found)
-        rows = found.rows[order]
-        ratios = self._price_ratios(query, rows)
+        ranked = self._ranked(query, found)
         ranked_ns = time.perf_counter_ns()
         return Page(
-            rows=rows,
-            scores=scores,
-            cosines=found.cosines[order],
-            price_ratios=ratios,
-            category_similarities=similarities,
-            exhausted=found.eligible <= len(rows),
+            rows=ranked.rows,
+            scores=ranked.scores,
+            cosines=ranked.cosines,
+            price_ratios=ranked.price_ratios,
+            category_similarities=ranked.category_similarities,
+            exhausted=found.eligible <= len(ranked.rows),
             trace=Trace(
                 band_items=self._search.band_items(query) if query.explain else None,
                 candidates=found.searched,
@@ -64,23 +63,39 @@ class Recommender:
                 search_us=(searched_ns - started_ns) // 1_000,
                 rank_us=(ranked_ns - searched_ns) // 1_000,
             ),
-            dropped=explain_dropped(query, found, rows, self._live, self._index, self._tree()),
+            dropped=explain_dropped(query, found, ranked.rows, self._live, self._index, self._tree()),
         )
 
-    def _order(
-        self, query: Query, found: Candidates
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return the positions of the page among the candidates, its scores, its category similarities."""
+    def _ranked(self, query: Query, found: Candidates) -> RankedPage:
+        """Return the best of the candidates."""
         if query.category_path is None:
             # Already ordered by cosine, then id.
-            return np.arange(min(query.page_size, len(found.rows))), found.cosines[: query.page_size], None
-        numbers = self._live.category_numbers(found.rows)
-        similarities = self._tree().similarities(query.category_path)[numbers]
-        cosine_weight, category_weight = _weights(query.policy.category_weight)
-        scores = found.cosines * cosine_weight
-        scores += similarities * category_weight
+            size = query.page_size
+            rows, cosines = found.rows[:size], found.cosines[:size]
+            return RankedPage(rows, cosines, cosines, None, self._price_ratios(query, rows))
+        similarities = self._tree().similarities(query.category_path)
+        weights = _weights(query.policy.category_weight)
+        price = query.price
+        amount_minor = NO_AMOUNT if price is None or price.currency != query.eligible_currency else price.amount_minor
+        ranked = self._live.rank(found.rows, found.cosines, similarities, weights, amount_minor, query.page_size)
+        return ranked or self._ranked_by_numpy(query, found, similarities, weights)
+
+    def _ranked_by_numpy(
+        self,
+        query: Query,
+        found: Candidates,
+        category_similarities: NDArray[np.float32],
+        weights: tuple[np.float32, np.float32],
+    ) -> RankedPage:
+        """Do what the kernel does, where it was not built, and where changed items tie."""
+        similarities = category_similarities[self._live.category_numbers(found.rows)]
+        scores = found.cosines * weights[0]
+        scores += similarities * weights[1]
         order = order_by_id(self._live, found.rows, scores)[: query.page_size]
-        return order, scores[order], similarities[order]
+        rows = found.rows[order]
+        return RankedPage(
+            rows, scores[order], found.cosines[order], similarities[order], self._price_ratios(query, rows)
+        )
 
     def _tree(self) -> CategoryTree:
         paths = self._live.category_paths

@@ -30,7 +30,15 @@ _TAGGED: Final = np.dtype([("tag", "u1"), ("value", "<f4")])
 
 def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
     """Add the items of a page to an answer that has none."""
-    add_named_items(answer, page, live.item_ids_utf8(page.rows))
+    compiled = live.base.compiled
+    written = None if compiled is None else compiled.write_items(
+        page.rows, _tag(answer.DESCRIPTOR, "items", _LENGTH_DELIMITED), _ITEM_ID, _NUMBERS,
+        page.scores, page.cosines, page.price_ratios, page.category_similarities, page.propensities,
+    )  # fmt: skip
+    if written is None:
+        add_named_items(answer, page, live.item_ids_utf8(page.rows))
+    else:
+        answer.MergeFromString(written)
 
 
 def add_named_items(answer: Answer, page: Page | DraftedPage, item_ids: Sequence[bytes]) -> None:
@@ -96,3 +104,5 @@ _SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY = (
     _tag(recommendation_pb2.SimilarItem.DESCRIPTOR, field, _FIXED32)
     for field in ("score", "cosine", "price_ratio", "category_similarity", "propensity")
 )
+_NUMBERS: Final = bytes((_SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY))
+"""In the order in which `CompiledColumns.write_items` takes them."""

@@ -1,0 +1,216 @@
+"""The kernels over one generation's columns."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ruiji_server.kernels.library import REFUSED, Kernels
+
+NO_AMOUNT: Final = -1
+"""`amount_minor` of a query whose price has no ratio to those of the items."""
+_LONGEST_ITEM_BYTES: Final = 1_024
+"""Of an item in the wire format; ids and numbers together are far below it."""
+
+
+class RankedPage(NamedTuple):
+    """The best of the candidates, best first. All arrays have shape (items on the page,)."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    cosines: NDArray[np.float32]
+    category_similarities: NDArray[np.float32] | None
+    price_ratios: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedColumns:
+    """Pointers to the columns of changed items, which have the rows after the generation's."""
+
+    pointers: Any
+    """`ruiji_changed`."""
+    kept: tuple[object, ...]
+    """What they point to."""
+
+
+class CompiledColumns:
+    """Pointers to a generation's columns. Its own buffers hold one answer: not to be used by two threads at a time.
+
+    The arrays must stay as they are and where they are.
+    """
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        *,
+        id_ends: NDArray[np.uint64],
+        ids: bytes | mmap.mmap,
+        id_hashes: NDArray[np.uint64],
+        id_hash_rows: NDArray[np.uint32],
+        categories: NDArray[np.int32],
+        prices_minor: NDArray[np.int64],
+    ) -> None:
+        """Take the pointers.
+
+        Args:
+            kernels: opened.
+            id_ends: this and the others as `columns.layout` has them, shape (items,).
+            ids: UTF-8, one after the other.
+            id_hashes: ascending.
+            id_hash_rows: rows of the hashes.
+            categories: numbers of the category paths.
+            prices_minor: in minor units.
+
+        Raises:
+            ValueError: the columns are not of one length.
+        """
+        self._ffi, self._library = kernels
+        # A pointer does not keep alive what it points to.
+        self._pointed = {
+            "id_ends": self._ffi.from_buffer("uint64_t[]", id_ends),
+            "ids": self._ffi.from_buffer("uint8_t[]", ids),
+            "id_hashes": self._ffi.from_buffer("uint64_t[]", id_hashes),
+            "id_hash_rows": self._ffi.from_buffer("uint32_t[]", id_hash_rows),
+            "categories": self._ffi.from_buffer("int32_t[]", categories),
+            "prices_minor": self._ffi.from_buffer("int64_t[]", prices_minor),
+        }
+        lengths = {name: len(column) for name, column in self._pointed.items() if name != "ids"}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+        self._columns = self._ffi.new(
+            "ruiji_columns *", {**self._pointed, "items": len(id_ends), "ids_bytes": len(self._pointed["ids"])}
+        )
+        self._page = _PageBuffer(self._ffi, 0)
+        self._written = self._ffi.new("uint8_t[]", 0)
+
+    def changed(self, categories: NDArray[np.int32], prices_minor: NDArray[np.int64]) -> ChangedColumns:
+        """Return pointers to the columns of changed items, both of shape (slots,)."""
+        kept = self._ffi.from_buffer("int32_t[]", categories), self._ffi.from_buffer("int64_t[]", prices_minor)
+        if len(kept[0]) != len(kept[1]):
+            raise ValueError(f"{len(kept[0])} categories and {len(kept[1])} prices")
+        pointers = {"slots": len(kept[0]), "categories": kept[0], "prices_minor": kept[1]}
+        return ChangedColumns(self._ffi.new("ruiji_changed *", pointers), kept)
+
+    def find_row(self, item_id: bytes, id_hash: int) -> int:
+        """Return the row of an item, or `ABSENT`, or `REFUSED` where the ids are damaged.
+
+        Args:
+            item_id: UTF-8.
+            id_hash: `columns.layout.id_hash` of it.
+        """
+        row: int = self._library.ruiji_find_row(self._columns, item_id, len(item_id), id_hash)
+        return row
+
+    def rank(
+        self,
+        changed: ChangedColumns,
+        rows: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        category_similarities: NDArray[np.float32],
+        weights: tuple[np.float32, np.float32],
+        amount_minor: int,
+        page_size: int,
+    ) -> RankedPage | None:
+        """Return the best by score, ties by row; None if changed items tie or a row is in neither part.
+
+        score = weight of the cosine * cosine + weight of the category * similarity of the item's category, in float32.
+
+        Args:
+            changed: the items after the generation's rows.
+            rows: candidates, shape (n,), of the generation or changed.
+            cosines: theirs, shape (n,).
+            category_similarities: of all categories to the query's, shape (categories,).
+            weights: of cosine and category.
+            amount_minor: the query's price for the ratios, or `NO_AMOUNT`.
+            page_size: most items to return, at least 1.
+        """
+        from_buffer = self._ffi.from_buffer
+        of_rows, of_cosines = from_buffer("int64_t[]", rows), from_buffer("float[]", cosines)
+        similarities = from_buffer("float[]", category_similarities)
+        candidates = len(of_rows)
+        if len(of_cosines) != candidates:
+            raise ValueError(f"{candidates} rows and {len(of_cosines)} cosines")
+        page = self._page
+        if page.capacity < page_size:
+            page = self._page = _PageBuffer(self._ffi, page_size)
+        filled = self._library.ruiji_rank(
+            self._columns, changed.pointers, of_rows, of_cosines, candidates, similarities, len(similarities),
+            *weights, amount_minor, page_size, page.pointers,
+        )  # fmt: skip
+        return None if filled == REFUSED else page.first(filled, with_ratios=amount_minor != NO_AMOUNT)
+
+    def write_items(
+        self,
+        rows: NDArray[np.int64],
+        items_tag: int,
+        id_tag: int,
+        number_tags: bytes,
+        scores: NDArray[np.float32],
+        cosines: NDArray[np.float32],
+        price_ratios: NDArray[np.float64] | None,
+        category_similarities: NDArray[np.float32] | None,
+        propensities: NDArray[np.float32] | None,
+    ) -> bytes | None:
+        """Return items in protobuf's wire format; None if one is not the generation's.
+
+        Args:
+            rows: of the items, shape (n,).
+            items_tag: of the field that they are in.
+            id_tag: of an item's id.
+            number_tags: of an item's numbers, in the order of the arguments that follow.
+            scores: shape (n,), as all that follow; None leaves that number out.
+            cosines: see there.
+            price_ratios: written as float32.
+            category_similarities: see there.
+            propensities: see there.
+        """
+        pointer, null = self._ffi.from_buffer, self._ffi.NULL
+        of_rows = pointer("int64_t[]", rows)
+        items = len(of_rows)
+        if len(self._written) < items * _LONGEST_ITEM_BYTES:
+            self._written = self._ffi.new("uint8_t[]", items * _LONGEST_ITEM_BYTES)
+        written = self._library.ruiji_write_items(
+            self._columns, of_rows, items, items_tag, id_tag, number_tags,
+            pointer("float[]", scores),
+            pointer("float[]", cosines),
+            null if price_ratios is None else pointer("double[]", price_ratios),
+            null if category_similarities is None else pointer("float[]", category_similarities),
+            null if propensities is None else pointer("float[]", propensities),
+            self._written, len(self._written),
+        )  # fmt: skip
+        if written == REFUSED:
+            return None
+        content: bytes = self._ffi.buffer(self._written, written)[:]
+        return content
+
+
+class _PageBuffer:
+    """Where a page is ranked."""
+
+    def __init__(self, ffi: Any, capacity: int) -> None:  # noqa: ANN401  (cffi's)
+        self.capacity = capacity
+        self._rows = np.empty(capacity, np.int64)
+        self._scores, self._cosines, self._similarities = (np.empty(capacity, np.float32) for _ in range(3))
+        self._ratios = np.empty(capacity, np.float64)
+        self._kept = {
+            "rows": ffi.from_buffer("int64_t[]", self._rows, require_writable=True),
+            "scores": ffi.from_buffer("float[]", self._scores, require_writable=True),
+            "cosines": ffi.from_buffer("float[]", self._cosines, require_writable=True),
+            "category_similarities": ffi.from_buffer("float[]", self._similarities, require_writable=True),
+            "price_ratios": ffi.from_buffer("double[]", self._ratios, require_writable=True),
+        }
+        self.pointers = ffi.new("ruiji_page *", self._kept)
+
+    def first(self, items: int, *, with_ratios: bool) -> RankedPage:
+        """Return copies of what was ranked."""
+        return RankedPage(
+            self._rows[:items].copy(),
+            self._scores[:items].copy(),
+            self._cosines[:items].copy(),
+            self._similarities[:items].copy(),
+            self._ratios[:items].copy() if with_ratios else None,
+        )

@@ -1,0 +1,196 @@
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define REFUSED (-2)
+#define ABSENT (-1)
+#define NUMBER_BYTES 5 /* tag and float */
+#define LONGEST_VARINT 5
+
+static const uint8_t *id_of(const ruiji_columns *columns, int64_t row, int64_t *bytes)
+{
+    uint64_t begin = row ? columns->id_ends[row - 1] : 0, end = columns->id_ends[row];
+    if (begin > end || end > (uint64_t)columns->ids_bytes)
+        return NULL;
+    *bytes = (int64_t)(end - begin);
+    return columns->ids + begin;
+}
+
+/* First place among ascending hashes that is not below one. Hashes are spread evenly, so it is near where their share
+ * of all 64-bit numbers says: doubling steps from there touch a few neighbouring cache lines, where bisection from the
+ * middle would touch as many distant ones as the catalogue has binary digits. */
+static int64_t lower_bound(const uint64_t *hashes, int64_t n, uint64_t hash)
+{
+    int64_t guess = (int64_t)((double)hash * 0x1p-64 * (double)n), step = 16, low, high;
+    if (guess >= n)
+        guess = n - 1;
+    if (hashes[guess] < hash) {
+        for (low = guess; (high = low + step) < n && hashes[high] < hash; step *= 2)
+            low = high;
+        low += 1;
+        high = high < n ? high : n;
+    } else {
+        for (high = guess; (low = high - step) >= 0 && hashes[low] >= hash; step *= 2)
+            high = low;
+        low = low < 0 ? 0 : low + 1;
+    }
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (hashes[middle] < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t id_bytes, uint64_t hash)
+{
+    if (columns->items == 0)
+        return ABSENT;
+    int64_t place = lower_bound(columns->id_hashes, columns->items, hash), bytes;
+    /* Two ids may share a hash; they stand side by side. */
+    for (; place < columns->items && columns->id_hashes[place] == hash; place++) {
+        int64_t row = columns->id_hash_rows[place];
+        const uint8_t *found = row < columns->items ? id_of(columns, row, &bytes) : NULL;
+        if (found == NULL)
+            return REFUSED;
+        if (bytes == id_bytes && memcmp(found, id, (size_t)bytes) == 0)
+            return row;
+    }
+    return ABSENT;
+}
+
+static int64_t price_of(const ruiji_columns *columns, const ruiji_changed *changed, int64_t row)
+{
+    return row < columns->items ? columns->prices_minor[row] : changed->prices_minor[row - columns->items];
+}
+
+int64_t ruiji_rank(const ruiji_columns *columns, const ruiji_changed *changed, const int64_t *rows,
+                   const float *cosines, int64_t candidates, const float *category_similarities, int64_t categories,
+                   float cosine_weight, float category_weight, int64_t amount_minor, int64_t page_size,
+                   const ruiji_page *page)
+{
+    int64_t items = columns->items, known = items + changed->slots, filled = 0;
+    /* While the page fills, `rows` holds positions among the candidates. */
+    int64_t *positions = page->rows;
+    if (page_size < 1)
+        return REFUSED;
+    for (int64_t position = 0; position < candidates; position++) {
+        int64_t row = rows[position];
+        if (row < 0 || row >= known)
+            return REFUSED;
+        int64_t category = row < items ? columns->categories[row] : changed->categories[row - items];
+        if (category < 0 || category >= categories)
+            return REFUSED;
+        /* Each product is rounded by itself, as NumPy does it; the compiler is told not to join them. */
+        float of_cosine = cosines[position] * cosine_weight;
+        float of_category = category_similarities[category] * category_weight;
+        float score = of_cosine + of_category;
+        int64_t place = filled;
+        for (; place > 0; place--) {
+            float other = page->scores[place - 1];
+            if (score < other)
+                break;
+            if (score == other) {
+                int64_t other_row = rows[positions[place - 1]];
+                /* Ties go by id. The generation's rows are in the order of ids, changed ones are not. */
+                if (row >= items || other_row >= items)
+                    return REFUSED;
+                if (row > other_row)
+                    break;
+            }
+            if (place < page_size) {
+                page->scores[place] = other;
+                positions[place] = positions[place - 1];
+            }
+        }
+        if (place < page_size) {
+            page->scores[place] = score;
+            positions[place] = position;
+            if (filled < page_size)
+                filled++;
+        }
+    }
+    for (int64_t place = 0; place < filled; place++) {
+        int64_t position = positions[place], row = rows[position];
+        int64_t category = row < items ? columns->categories[row] : changed->categories[row - items];
+        page->rows[place] = row;
+        page->cosines[place] = cosines[position];
+        page->category_similarities[place] = category_similarities[category];
+        if (amount_minor >= 0) {
+            double price = (double)price_of(columns, changed, row), amount = (double)amount_minor;
+            page->price_ratios[place] = price > amount ? price / amount : amount / price;
+        }
+    }
+    return filled;
+}
+
+static uint8_t *write_varint(uint8_t *out, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *out++ = (uint8_t)(value | 0x80);
+    *out++ = (uint8_t)value;
+    return out;
+}
+
+static int64_t varint_bytes(uint64_t value)
+{
+    int64_t bytes = 1;
+    for (; value >= 0x80; value >>= 7)
+        bytes++;
+    return bytes;
+}
+
+static uint8_t *write_number(uint8_t *out, uint8_t tag, float number)
+{
+    /* Little-endian, as protobuf wants it; library.py opens this on no other machine. */
+    *out++ = tag;
+    memcpy(out, &number, sizeof number);
+    return out + sizeof number;
+}
+
+int64_t ruiji_write_items(const ruiji_columns *columns, const int64_t *rows, int64_t items, uint8_t items_tag,
+                          uint8_t id_tag, const uint8_t *number_tags, const float *scores, const float *cosines,
+                          const double *price_ratios, const float *category_similarities, const float *propensities,
+                          uint8_t *out, int64_t out_bytes)
+{
+    int64_t present = (scores != NULL) + (cosines != NULL) + (price_ratios != NULL) + (category_similarities != NULL)
+        + (propensities != NULL);
+    int64_t numbers_bytes = present * NUMBER_BYTES, id_bytes;
+    uint8_t *begin = out, *end = out + out_bytes;
+    /* Ids lie far apart, and where each is says another place: fetch all of one, then all of the other, at once. */
+    for (int64_t item = 0; item < items; item++) {
+        if (rows[item] < 0 || rows[item] >= columns->items)
+            return REFUSED;
+        __builtin_prefetch(columns->id_ends + rows[item]);
+    }
+    for (int64_t item = 0; item < items; item++)
+        __builtin_prefetch(columns->ids + (rows[item] ? columns->id_ends[rows[item] - 1] : 0));
+    for (int64_t item = 0; item < items; item++) {
+        const uint8_t *id = id_of(columns, rows[item], &id_bytes);
+        if (id == NULL)
+            return REFUSED;
+        int64_t item_bytes = 1 + varint_bytes((uint64_t)id_bytes) + id_bytes + numbers_bytes;
+        if (end - out < 1 + LONGEST_VARINT + item_bytes)
+            return REFUSED;
+        *out++ = items_tag;
+        out = write_varint(out, (uint64_t)item_bytes);
+        *out++ = id_tag;
+        out = write_varint(out, (uint64_t)id_bytes);
+        memcpy(out, id, (size_t)id_bytes);
+        out += id_bytes;
+        if (scores != NULL)
+            out = write_number(out, number_tags[0], scores[item]);
+        if (cosines != NULL)
+            out = write_number(out, number_tags[1], cosines[item]);
+        if (price_ratios != NULL)
+            out = write_number(out, number_tags[2], (float)price_ratios[item]);
+        if (category_similarities != NULL)
+            out = write_number(out, number_tags[3], category_similarities[item]);
+        if (propensities != NULL)
+            out = write_number(out, number_tags[4], propensities[item]);
+    }
+    return out - begin;
+}

@@ -1,0 +1,33 @@
+"""Compiled kernels over columns that a test makes up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ruiji_server.columns.layout import id_hash
+from ruiji_server.kernels.columns import CompiledColumns
+from ruiji_server.kernels.library import KERNELS
+
+
+def compiled_columns(
+    item_ids: Sequence[bytes],
+    *,
+    hashes: Sequence[int] | None = None,
+    categories: Sequence[int] | None = None,
+    prices_minor: Sequence[int] | None = None,
+) -> CompiledColumns:
+    """Return the kernels over items with these ids, row by row; what is not given is hashed, or the same for all."""
+    assert KERNELS is not None, "the development environment has a C compiler, and so it has kernels"
+    items = len(item_ids)
+    of_rows = np.array([id_hash(item_id) for item_id in item_ids] if hashes is None else hashes, dtype=np.uint64)
+    order = np.argsort(of_rows, kind="stable")
+    return CompiledColumns(
+        KERNELS,
+        id_ends=np.cumsum([len(item_id) for item_id in item_ids], dtype=np.uint64),
+        ids=b"".join(item_ids),
+        id_hashes=of_rows[order],
+        id_hash_rows=order.astype(np.uint32),
+        categories=np.array([0] * items if categories is None else categories, dtype=np.int32),
+        prices_minor=np.array([100] * items if prices_minor is None else prices_minor, dtype=np.int64),
+    )
