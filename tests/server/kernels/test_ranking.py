@@ -84,11 +84,17 @@ def test_pages_are_those_of_numpy(pair, data, weight, page_size, price, known_ca
         assert ours is None or (ours.dtype == numpys.dtype and ours.tobytes() == numpys.tobytes())
 
 
-def ranked(columns, rows, cosines, *, changed=((), ()), amount=NO_AMOUNT, similarities=(1.0,), page_size=3):
-    changes = columns.changed(np.array(changed[0], np.int32), np.array(changed[1], np.int64))
+def ranked(columns, rows, cosines, *, changed_items=0, amount=NO_AMOUNT, similarities=(1.0,), page_size=3):
+    changed = columns.changed(
+        categories=np.zeros(changed_items, np.int32),
+        prices_minor=np.full(changed_items, 100),
+        currencies=np.zeros(changed_items, np.int32),
+        states=np.ones(changed_items, np.uint8),
+        embeddings=np.zeros((changed_items, 2), np.float32),
+    )
     weights = np.float32(0.5), np.float32(0.5)
     return columns.rank(
-        changes, np.array(rows, np.int64), np.array(cosines, np.float32), np.array(similarities, np.float32),
+        changed, np.array(rows, np.int64), np.array(cosines, np.float32), np.array(similarities, np.float32),
         weights, amount, page_size,
     )  # fmt: skip
 
@@ -110,14 +116,13 @@ def test_ties_go_by_row():
 def test_a_tie_with_a_changed_item_is_left_to_numpy():
     """Its row says nothing of its id."""
     columns = compiled_columns([b"a", b"b"])
-    changed = ((0,), (100,))
-    assert ranked(columns, [0, 2], [0.5, 0.5], changed=changed) is None
-    assert ranked(columns, [0, 2], [0.5, 0.4], changed=changed).rows.tolist() == [0, 2]
+    assert ranked(columns, [0, 2], [0.5, 0.5], changed_items=1) is None
+    assert ranked(columns, [0, 2], [0.5, 0.4], changed_items=1).rows.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("row", [-1, 3, 2**62])
 def test_rows_of_nobody_are_refused(row):
-    assert ranked(compiled_columns([b"a", b"b"]), [0, row], [0.5, 0.4], changed=((0,), (100,))) is None
+    assert ranked(compiled_columns([b"a", b"b"]), [0, row], [0.5, 0.4], changed_items=1) is None
 
 
 @pytest.mark.parametrize("category", [-1, 1, 2**31 - 1])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ruiji_server.columns.item import ColumnItem
 from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState, Price
-from ruiji_server.kernels.columns import ChangedColumns, RankedPage
+from ruiji_server.kernels.columns import ChangedColumns, EligibleItems, MergedCandidates, RankedPage
 
 _FIRST_SLOTS = 256
 _FREE = 0
@@ -218,9 +218,36 @@ class LiveColumns:
             return None
         return compiled.rank(changes, rows, cosines, category_similarities, weights, amount_minor, page_size)
 
+    def merge_changed(
+        self,
+        rows: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        query: NDArray[np.float32],
+        eligible: EligibleItems,
+        pool_size: int,
+    ) -> MergedCandidates | None:
+        """Put changed items among candidates by the compiled kernel; None where NumPy has to do it.
+
+        Arguments as for `kernels.columns.CompiledColumns.merge_changed`.
+        """
+        compiled, changes = self.base.compiled, self._compiled_changes
+        if compiled is None or changes is None:
+            return None
+        return compiled.merge_changed(changes, len(self._item_ids), eligible, query, rows, cosines, pool_size)
+
+    def currency_number(self, currency: str) -> int | None:
+        """Return the number of a currency, or None if no item has it."""
+        return self._currencies.index(currency) if currency in self._currencies else None
+
     def _pointed_to(self) -> ChangedColumns | None:
         compiled = self.base.compiled
-        return None if compiled is None else compiled.changed(self._category_numbers, self._prices_minor)
+        return None if compiled is None else compiled.changed(
+            categories=self._category_numbers,
+            prices_minor=self._prices_minor,
+            currencies=self._currency_numbers,
+            states=self._states,
+            embeddings=self._embeddings,
+        )  # fmt: skip
 
     def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
         if not self._slot_of:

@@ -27,6 +27,30 @@ class RankedPage(NamedTuple):
     price_ratios: NDArray[np.float64] | None
 
 
+class EligibleItems(NamedTuple):
+    """Which changed items may be candidates; the order is that of `ruiji_eligible`."""
+
+    on_sale: int
+    """State of those on sale."""
+    currency: int
+    """Number of the currency that they have, or -1 for any, and then prices do not count."""
+    low_minor: int
+    """Lowest price, included."""
+    high_minor: int
+    """Highest price, included."""
+    excluded_row: int
+    """Of one that may not, or -1 for none."""
+
+
+class MergedCandidates(NamedTuple):
+    """Candidates of a generation with the changed items among them, nearest first."""
+
+    rows: NDArray[np.int64]
+    cosines: NDArray[np.float32]
+    changed_eligible: int
+    """How many changed items are eligible, among the candidates or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChangedColumns:
     """Pointers to the columns of changed items, which have the rows after the generation's."""
@@ -86,14 +110,38 @@ class CompiledColumns:
         )
         self._page = _PageBuffer(self._ffi, 0)
         self._written = self._ffi.new("uint8_t[]", 0)
+        self._number = self._ffi.new("int64_t *")
 
-    def changed(self, categories: NDArray[np.int32], prices_minor: NDArray[np.int64]) -> ChangedColumns:
-        """Return pointers to the columns of changed items, both of shape (slots,)."""
-        kept = self._ffi.from_buffer("int32_t[]", categories), self._ffi.from_buffer("int64_t[]", prices_minor)
-        if len(kept[0]) != len(kept[1]):
-            raise ValueError(f"{len(kept[0])} categories and {len(kept[1])} prices")
-        pointers = {"slots": len(kept[0]), "categories": kept[0], "prices_minor": kept[1]}
-        return ChangedColumns(self._ffi.new("ruiji_changed *", pointers), kept)
+    def changed(
+        self,
+        *,
+        categories: NDArray[np.int32],
+        prices_minor: NDArray[np.int64],
+        currencies: NDArray[np.int32],
+        states: NDArray[np.uint8],
+        embeddings: NDArray[np.float32],
+    ) -> ChangedColumns:
+        """Return pointers to the columns of changed items.
+
+        Args:
+            categories: this and the others as `columns.live` has them, shape (slots,).
+            prices_minor: in minor units.
+            currencies: numbers.
+            states: `domain.items.ItemState`.
+            embeddings: shape (slots, dimensions).
+        """
+        slots, dimensions = embeddings.shape
+        if {len(categories), len(prices_minor), len(currencies), len(states)} != {slots}:
+            raise ValueError(f"columns of changed items are not all of {slots} slots")
+        kept = {
+            "categories": self._ffi.from_buffer("int32_t[]", categories),
+            "prices_minor": self._ffi.from_buffer("int64_t[]", prices_minor),
+            "currencies": self._ffi.from_buffer("int32_t[]", currencies),
+            "states": self._ffi.from_buffer("uint8_t[]", states),
+            "embeddings": self._ffi.from_buffer("float[]", embeddings),
+        }
+        pointers = self._ffi.new("ruiji_changed *", {**kept, "slots": slots, "dimensions": dimensions})
+        return ChangedColumns(pointers, tuple(kept.values()))
 
     def find_row(self, item_id: bytes, id_hash: int) -> int:
         """Return the row of an item, or `ABSENT`, or `REFUSED` where the ids are damaged.
@@ -104,6 +152,42 @@ class CompiledColumns:
         """
         row: int = self._library.ruiji_find_row(self._columns, item_id, len(item_id), id_hash)
         return row
+
+    def merge_changed(
+        self,
+        changed: ChangedColumns,
+        used_slots: int,
+        eligible: EligibleItems,
+        vector: NDArray[np.float32],
+        rows: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        pool_size: int,
+    ) -> MergedCandidates | None:
+        """Put eligible changed items among candidates by their cosine; None where some tie.
+
+        Args:
+            changed: the items after the generation's rows.
+            used_slots: how many of its slots hold or held an item.
+            eligible: which of them count.
+            vector: of the query, shape (dimensions,), unit length.
+            rows: candidates of the generation, nearest first, shape (n,); at most `pool_size`.
+            cosines: theirs.
+            pool_size: most candidates to return.
+        """
+        from_buffer, number = self._ffi.from_buffer, self._number
+        of_rows, of_cosines = from_buffer("int64_t[]", rows), from_buffer("float[]", cosines)
+        of_vector, candidates = from_buffer("float[]", vector), len(of_rows)
+        if len(of_cosines) != candidates:
+            raise ValueError(f"{candidates} rows and {len(of_cosines)} cosines")
+        merged_rows, merged_cosines = np.empty(pool_size, np.int64), np.empty(pool_size, np.float32)
+        merged = self._library.ruiji_merge_changed(
+            self._columns, changed.pointers, used_slots, self._ffi.new("ruiji_eligible *", eligible),
+            of_vector, len(of_vector), of_rows, of_cosines, candidates, pool_size,
+            from_buffer("int64_t[]", merged_rows), from_buffer("float[]", merged_cosines), number,
+        )  # fmt: skip
+        if merged == REFUSED:
+            return None
+        return MergedCandidates(merged_rows[:merged], merged_cosines[:merged], number[0])
 
     def rank(
         self,

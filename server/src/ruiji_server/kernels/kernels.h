@@ -18,7 +18,19 @@ typedef struct {
     int64_t slots;                  /* rows after the generation's */
     const int32_t *categories;      /* (slots,) */
     const int64_t *prices_minor;    /* (slots,) */
+    const int32_t *currencies;      /* (slots,) number of the currency */
+    const uint8_t *states;          /* (slots,) */
+    const float *embeddings;        /* (slots, dimensions) */
+    int64_t dimensions;
 } ruiji_changed;
+
+typedef struct {
+    uint8_t on_sale;                /* state of items that may be recommended */
+    int32_t currency;               /* number that they have, or below 0 for any, and then prices do not count */
+    int64_t low_minor;              /* lowest price, included */
+    int64_t high_minor;             /* highest price, included */
+    int64_t excluded_row;           /* of one that may not, or below 0 for none */
+} ruiji_eligible;
 
 typedef struct {
     int64_t *rows;
@@ -29,6 +41,11 @@ typedef struct {
 } ruiji_page;
 
 int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t id_bytes, uint64_t hash);
+
+int64_t ruiji_merge_changed(const ruiji_columns *columns, const ruiji_changed *changed, int64_t used_slots,
+                            const ruiji_eligible *eligible, const float *vector, int64_t dimensions,
+                            const int64_t *rows, const float *cosines, int64_t candidates, int64_t pool_size,
+                            int64_t *merged_rows, float *merged_cosines, int64_t *eligible_items);
 
 int64_t ruiji_rank(const ruiji_columns *columns, const ruiji_changed *changed, const int64_t *rows,
                    const float *cosines, int64_t candidates, const float *category_similarities, int64_t categories,

@@ -1,6 +1,6 @@
 """Opens the compiled kernels, where the package was built with them.
 
-They do what NumPy does elsewhere in this package, to the bit. `hatch_build.py` compiles them and writes `bindings.py`;
+They do what NumPy does elsewhere in this package. `hatch_build.py` compiles them and writes `bindings.py`;
 `kernels.h` declares them.
 """
 
