@@ -51,6 +51,18 @@ _DRAWS = 20_000
 
 
 @dataclass(frozen=True)
+class Plan:
+    """How it is measured."""
+
+    upserts_per_s: float
+    rounds: int
+    seconds: float
+    """Of each load."""
+    seed: int
+    server_core: int
+
+
+@dataclass(frozen=True)
 class Round:
     """One server's life."""
 
@@ -77,9 +89,10 @@ def main() -> None:
                  "--systems ruiji --prepare-only` first")  # fmt: skip
     server_core, generator_core = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {generator_core})
+    plan = Plan(options.upserts, options.rounds, options.seconds, options.seed, server_core)
     with bar(Console(stderr=True), "Measuring", options.rounds) as progress:
-        rounds = uvloop.run(measure(work, options, server_core, progress))
-    page = report(rounds, options)
+        rounds = uvloop.run(measure(work, plan, progress))
+    page = report(rounds, plan)
     Console().print(page, markup=False, highlight=False)
     if options.out is not None:
         options.out.write_text(page)
@@ -87,19 +100,19 @@ def main() -> None:
     sys.exit(0 if met else 1)
 
 
-async def measure(work: Path, options: argparse.Namespace, server_core: int, progress: Bar) -> list[Round]:
+async def measure(work: Path, plan: Plan, progress: Bar) -> list[Round]:
     """Return all rounds."""
     catalogue, queries = Catalogue.open(work), Queries.open(measured_queries(work))
     item_ids = [catalogue.ids[row] for row in queries.rows.tolist()]
     rounds = []
-    for number in range(options.rounds):
-        rng = np.random.default_rng([options.seed, number])
+    for number in range(plan.rounds):
+        rng = np.random.default_rng([plan.seed, number])
         with tempfile.TemporaryDirectory(prefix="ruiji-writes-") as folder:
             store = Path(folder) / "store.sqlite"
             shutil.copy(work / "ruiji" / "store.sqlite", store)
-            changed = rng.choice(len(catalogue.ids), round(options.upserts * options.seconds), replace=False)
+            changed = rng.choice(len(catalogue.ids), round(plan.upserts_per_s * plan.seconds), replace=False)
             upserts = price_changes(store, [catalogue.ids[row] for row in changed.tolist()], rng)
-            rounds.append(await one_round(Path(folder), work, item_ids, upserts, options, server_core, rng))
+            rounds.append(await one_round(Path(folder), work, item_ids, upserts, plan, rng))
         progress.advance()
     return rounds
 
@@ -123,8 +136,7 @@ async def one_round(
     work: Path,
     item_ids: list[str],
     upserts: list[bytes],
-    options: argparse.Namespace,
-    server_core: int,
+    plan: Plan,
     rng: np.random.Generator,
 ) -> Round:
     """Return what one server did, from its start to its end."""
@@ -140,18 +152,18 @@ async def one_round(
         ruiji, "serve", "--data", str(folder), "--generations", str((work / "ruiji" / WITH_TABLE).absolute()),
         "--address", f"127.0.0.1:{port}", "--drain-s", "0",
     ]  # fmt: skip
-    server = ServerProcess(command, server_core, folder / "server.log")
+    server = ServerProcess(command, plan.server_core, folder / "server.log")
     try:
         await _answers(server, reads)
         queries = draw_queries(len(item_ids), _DRAWS, 0.0, rng)
         async with Generator(reads) as reader, Generator(writes) as writer:
             await reader.closed_loop(queries, 32, _WARM_UP_S, server.cpu_s)
-            saturation = (await reader.closed_loop(queries, 32, options.seconds, server.cpu_s)).requests_per_s
-            alone = await reader.open_loop(queries, saturation / 2, options.seconds, rng)
+            saturation = (await reader.closed_loop(queries, 32, plan.seconds, server.cpu_s)).requests_per_s
+            alone = await reader.open_loop(queries, saturation / 2, plan.seconds, rng)
             each_once = np.arange(len(upserts))
             beside, written = await asyncio.gather(
-                reader.open_loop(queries, saturation / 2, options.seconds, rng),
-                writer.open_loop(each_once, options.upserts, options.seconds, rng),
+                reader.open_loop(queries, saturation / 2, plan.seconds, rng),
+                writer.open_loop(each_once, plan.upserts_per_s, plan.seconds, rng),
             )
     finally:
         server.stop()
@@ -178,13 +190,13 @@ def p99_ms(loops: list[OpenLoop]) -> float:
     return statistics.median(loop.latency_ms["p99"] for loop in loops)
 
 
-def report(rounds: list[Round], options: argparse.Namespace) -> str:
+def report(rounds: list[Round], plan: Plan) -> str:
     """Return a Markdown table."""
     rate = statistics.median(one.saturation_per_s for one in rounds) / 2
     rows = {
         f"pages alone, {rate:,.0f}/s": [one.alone for one in rounds],
         f"pages, {rate:,.0f}/s, beside upserts": [one.beside for one in rounds],
-        f"upserts, {options.upserts:,.0f}/s": [one.upserts for one in rounds],
+        f"upserts, {plan.upserts_per_s:,.0f}/s": [one.upserts for one in rounds],
     }
     lines = ["| load | p50 ms | p99 ms | p99.9 ms | failed | p99 of each round |", "|---|---:|---:|---:|---:|---|"]
     for name, loops in rows.items():

@@ -1,0 +1,33 @@
+"""Pages and upserts beside each other, against a real server with a store of its own."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from benchmarks.comparison.progress import bar
+from benchmarks.comparison.systems import Settings, chosen, prepare_all
+from benchmarks.writes_beside import Plan, measure, report
+from tests.benchmarks.comparison.conftest import ITEMS
+
+
+@pytest.fixture(scope="module")
+def prepared(work):
+    settings = Settings(work=work, items=ITEMS, seed=0, engines_python=work / "none", build_limit_s=300.0)
+    with bar(Console(quiet=True), "Preparing", 1) as progress:
+        assert prepare_all(chosen("ruiji"), settings, progress) == {}
+    store = work / "ruiji" / "store.sqlite"
+    before = store.read_bytes()
+    yield work
+    assert store.read_bytes() == before, "the store of the comparison was written to"
+
+
+async def test_everything_is_answered_and_reported(prepared):
+    plan = Plan(upserts_per_s=20, rounds=1, seconds=1.0, seed=0, server_core=0)
+    with bar(Console(quiet=True), "Measuring", 1) as progress:
+        rounds = await measure(prepared, plan, progress)
+    (one,) = rounds
+    assert one.upserts.answered == 20
+    assert [loop.failed for loop in (one.alone, one.beside, one.upserts)] == [0, 0, 0]
+    lines = report(rounds, plan).splitlines()
+    assert [line.split("|")[1].split(",")[0].strip() for line in lines[2:]] == ["pages alone", "pages", "upserts"]
