@@ -18,6 +18,8 @@ from ruiji_server.store.feed import FeedReader
 from ruiji_server.store.locks import FEED_CHANNEL
 
 _POLL_S: Final = 0.01
+_DATA_VERSION: Final = "PRAGMA data_version"
+"""SQLite changes this number when another connection has committed; reading it touches no table."""
 
 
 def watch_feed(database: Database) -> FeedWatch:
@@ -105,19 +107,16 @@ class _ListeningWatch(FeedWatch):
 
 class _PollingWatch(FeedWatch):
     def _listen(self, connection: Connection) -> None:
-        self._version = self._data_version(connection)
+        with driver_connection(connection, _DATA_VERSION) as driver:
+            self._version = driver.execute(_DATA_VERSION).fetchone()[0]
 
     def _changed(self, connection: Connection, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
-        while (version := self._data_version(connection)) == self._version:
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0:
-                return False
-            time.sleep(min(_POLL_S, remaining_s))
+        with driver_connection(connection, _DATA_VERSION) as driver:
+            while (version := driver.execute(_DATA_VERSION).fetchone()[0]) == self._version:
+                remaining_s = deadline - time.monotonic()
+                if remaining_s <= 0:
+                    return False
+                time.sleep(min(_POLL_S, remaining_s))
         self._version = version
         return True
-
-    def _data_version(self, connection: Connection) -> int:
-        # SQLite changes this number when another connection has committed; reading it touches no table.
-        with driver_connection(connection, "PRAGMA data_version") as driver:
-            return int(driver.execute("PRAGMA data_version").fetchone()[0])
