@@ -133,15 +133,16 @@ def _build_for_ever(
     build_now: Callable[[str], None],
 ) -> None:
     from ruiji_server.generations.errors import DirectoryBusy, GenerationError
-    from ruiji_server.generations.schedule import Backoff, is_due
+    from ruiji_server.generations.schedule import Backoff, Schedule
 
     backoff = Backoff(first_s=every_s, most_s=_LONGEST_PAUSE_S)
+    schedule = Schedule(database, directory, limit)
     while True:
         for chosen in _encoders(database, encoder_id):
             if backoff.is_pausing(chosen, time.monotonic()):
                 continue
             try:
-                if is_due(database, chosen, directory, limit):
+                if schedule.is_due(chosen):
                     build_now(chosen)
                 backoff.succeeded(chosen)
             except DirectoryBusy as busy:

@@ -15,6 +15,7 @@ from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FailedTask, FinishedTask
 from ruiji_server.store.engine import Database
 from ruiji_server.store.feed import FeedReader
+from ruiji_server.store.lookups import embedded_among
 from ruiji_server.store.snapshot import open_snapshot
 from sqlalchemy import Connection, event, inspect
 
@@ -77,6 +78,7 @@ OPERATIONS: dict[str, Callable[[Database], object]] = {
     "vector": lambda database: EmbeddingTaskStore(database, ENCODER_ID).vector("item-2000"),
     "changes": lambda database: FeedReader(database).changes_since(ITEMS // 2, 500),
     "changed items": lambda database: FeedReader(database).changed_items(ENCODER_ID, ITEMS // 2, 500),
+    "embedded among": lambda database: embedded_among(database, ENCODER_ID, ["item-7", "item-2000", "nobody"]),
     "last position": lambda database: FeedReader(database).last_position(),
     "register": lambda database: EmbeddingTaskStore(database, "enc-other").register_encoder("other", DIMENSIONS),
     "snapshot": read_snapshot,

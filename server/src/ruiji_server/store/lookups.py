@@ -60,5 +60,19 @@ def vectors_of(database: Database, encoder_id: str, item_ids: Sequence[str]) -> 
     return found
 
 
+def embedded_among(database: Database, encoder_id: str, item_ids: Sequence[str]) -> set[str]:
+    """Return those of the items whose present picture an encoder has embedded."""
+    found: set[str] = set()
+    with database.read() as connection:
+        for part in _parts(item_ids):
+            statement = (
+                select(embeddings.c.item_id)
+                .join(items, embedded())
+                .where(embeddings.c.encoder_id == encoder_id, embeddings.c.item_id.in_(part))
+            )
+            found.update(connection.scalars(statement))
+    return found
+
+
 def _parts(item_ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (item_ids[start : start + _IDS_AT_ONCE] for start in range(0, len(item_ids), _IDS_AT_ONCE))
