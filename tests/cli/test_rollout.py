@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from ruiji_encoding.manifest import read_manifest
 from ruiji_experiments.definition.model import Experiment, Settings, Variant
 from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
+from ruiji_server.generations.leases import lease
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
+from ruiji_server.store.encoders import register_encoder
 from ruiji_server.store.engine import open_database
 from ruiji_server.store.experiment_changes import Change, put_experiment
 from ruiji_server.store.schema import SCHEMA_REVISION
@@ -100,6 +103,66 @@ def test_the_index_is_built_for_every_encoder_in_use(ruiji, data, new):
     embed_and_build(data, new)
     output = ruiji("index", "build", "--data", data).output
     assert output.count("published") == 2
+
+
+def test_the_generation_of_a_retired_encoder_is_collected_and_of_one_to_roll_back_to_it_is_not(
+    ruiji, explained, data, new
+):
+    ruiji("encoder", "register", demo_encoder_folder(), "--data", data)
+    embed_and_build(data, new)
+    ruiji("encoder", "promote", new, "--data", data)
+    directory = GenerationDirectory(data / "generations")
+    old = directory.require(ENCODER_ID)
+    assert "nothing to collect" in ruiji("index", "gc", "--keep", "1", "--data", data).output
+    assert "is promoted again" in _line(ruiji("encoder", "rollback", "--data", data))
+    ruiji("encoder", "promote", new, "--data", data)
+
+    ruiji("encoder", "retire", ENCODER_ID, "--data", data)
+    assert "nothing to roll back to" in explained("encoder", "rollback", "--data", data)
+    listed = ruiji("index", "list", "--data", data).output
+    assert [line for line in listed.splitlines() if "*r" in line and old in line], listed
+    as_json = json.loads(ruiji("index", "list", "--data", data, "--json").stdout)
+    assert {one["generation_id"]: one["retired"] for one in as_json} == {old: True, directory.require(new): False}
+    said = f"{old} (of {ENCODER_ID}, which is retired)"
+    young = _line(ruiji("index", "gc", "--keep-age", "3600", "--data", data))
+    assert f"kept {said}, which is younger than --keep-age" in young
+    with lease(directory.folder(old)):
+        assert f"kept {said}, which another process uses" in _line(ruiji("index", "gc", "--data", data))
+    assert f"collected {said}" in _line(ruiji("index", "gc", "--data", data))
+    assert set(directory.published()) == {new}
+
+    database = open_database(str(data / "store.sqlite"))
+    register_encoder(database, ENCODER_ID, "formula", 128, revive=True)
+    database.close()
+    assert "has no generation" in explained("encoder", "promote", ENCODER_ID, "--data", data)
+    assert _line(ruiji("index", "build", "--data", data)).count("published") == 2
+    assert f"encoder {ENCODER_ID} is promoted" in _line(ruiji("encoder", "promote", ENCODER_ID, "--data", data))
+
+
+def test_a_build_collects_what_a_retired_encoder_left(ruiji, data, new):
+    ruiji("encoder", "register", demo_encoder_folder(), "--data", data)
+    embed_and_build(data, new)
+    ruiji("encoder", "retire", new, "--data", data)
+    assert f"(of {new}, which is retired)" in _line(ruiji("index", "build", "--data", data))
+    assert set(GenerationDirectory(data / "generations").published()) == {ENCODER_ID}
+
+
+@pytest.mark.parametrize("store", ["none", "another revision"])
+def test_without_a_store_no_encoder_counts_as_retired(ruiji, data, store):
+    if store == "none":
+        (data / "store.sqlite").unlink()
+    else:
+        database = open_database(str(data / "store.sqlite"))
+        with database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+        database.close()
+    collected = ruiji("index", "gc", "--data", data)
+    assert collected.exit_code == 0
+    assert "nothing to collect" in collected.output
+    assert ("which encoders are retired is not known" in " ".join(collected.output.split())) == (store != "none")
+    [listed] = json.loads(ruiji("index", "list", "--data", data, "--json").stdout)
+    assert listed["retired"] is None
+    assert not (data / "store.sqlite").exists() or store != "none"
 
 
 def test_what_every_generation_has_taken_in_is_trimmed(ruiji, explained, data):

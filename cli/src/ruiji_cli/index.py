@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, StageBars
@@ -27,6 +28,7 @@ from ruiji_cli.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ruiji_server.generations.builder import BuildSettings
     from ruiji_server.generations.collection import Collection
@@ -52,7 +54,10 @@ BandRecallFloor = Annotated[
 ]
 ReachableFloor = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least share of the items that searches find.")]
 Keep = Annotated[
-    int, typer.Option(min=1, help="How many generations of each encoder stay, the published one included.")
+    int,
+    typer.Option(
+        min=1, help="How many generations of each encoder stay, the published one included; none of a retired one."
+    ),
 ]
 KeepAge = Annotated[float, typer.Option(min=0.0, help="Generations younger than so many seconds stay in any case.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -97,6 +102,7 @@ def build(
     from ruiji_server.generations.directory import GenerationDirectory
     from ruiji_server.generations.schedule import ChangeLimit
     from ruiji_server.index.usearch_index import HnswSettings
+    from ruiji_server.store.encoders import retired_encoder_ids
     from ruiji_server.store.engine import open_database
 
     try:
@@ -115,7 +121,8 @@ def build(
 
     def build_now(chosen: str) -> None:
         _report_build(build_generation(database, chosen, directory, settings, StageBars()), settings)
-        _report_collection(collect(directory, KeepSettings(keep, keep_age)))
+        retired = retired_encoder_ids(database)
+        _report_collection(collect(directory, KeepSettings(keep, keep_age), retired=retired))
 
     if every is None and when_changed is None:
         for chosen in _encoders(database, encoder_id):
@@ -182,10 +189,35 @@ def _report_build(manifest: GenerationManifest, settings: BuildSettings) -> None
 
 
 def _report_collection(collection: Collection) -> None:
+    def named(generation_id: str) -> str:
+        encoder_id = collection.retired.get(generation_id)
+        return generation_id if encoder_id is None else f"{generation_id} (of {encoder_id}, which is retired)"
+
     if collection.removed:
-        OUT.print(f"collected {', '.join(collection.removed)}: {collection.freed_bytes / 1e6:.1f} MB")
+        OUT.print(f"collected {', '.join(map(named, collection.removed))}: {collection.freed_bytes / 1e6:.1f} MB")
     for generation_id in collection.in_use:
-        OUT.print(f"kept {generation_id}, which another process uses")
+        OUT.print(f"kept {named(generation_id)}, which another process uses")
+    for generation_id in collection.young:
+        OUT.print(f"kept {named(generation_id)}, which is younger than --keep-age")
+
+
+def _retired_encoders(data: Path, store: str | None) -> frozenset[str] | None:
+    """Return the encoders that are retired, or None where that is not known: generations can be without their store."""
+    from ruiji_server.domain.errors import Unavailable
+    from ruiji_server.store.encoders import retired_encoder_ids
+    from ruiji_server.store.engine import StoreError, open_database
+
+    if store is None and not (data / "store.sqlite").exists():
+        return None
+    try:
+        database = open_database(store_url(data, store))
+        try:
+            return retired_encoder_ids(database)
+        finally:
+            database.close()
+    except (StoreError, Unavailable) as error:
+        ERR.print(f"[yellow]warning:[/] which encoders are retired is not known: {escape(str(error))}")
+        return None
 
 
 @app.command()
@@ -263,13 +295,17 @@ def _quality_table(found: Verification) -> Table:
 
 @app.command("list")
 def list_generations(
-    data: DataFolder = DEFAULT_DATA, generations: GenerationsFolder = None, as_json: AsJson = False
+    data: DataFolder = DEFAULT_DATA,
+    store: StoreUrl = None,
+    generations: GenerationsFolder = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the generations, newest first."""
     from ruiji_server.generations.collection import listed
     from ruiji_server.generations.directory import GenerationDirectory
 
     found = listed(GenerationDirectory(generations_folder(data, generations)))
+    retired = _retired_encoders(data, store)
     if as_json:
         OUT.print_json(
             json.dumps(
@@ -278,6 +314,9 @@ def list_generations(
                         "generation_id": each.generation_id,
                         "published": each.is_published,
                         "in_use": each.is_in_use,
+                        "retired": None
+                        if retired is None or each.manifest is None
+                        else each.manifest.encoder_id in retired,
                         "problem": each.problem,
                         "manifest": None if each.manifest is None else asdict(each.manifest),
                     }
@@ -286,11 +325,18 @@ def list_generations(
             )
         )
         return
-    table = Table(caption="* is published, u is used by a process of this machine", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        caption="* is published, u is used by a process of this machine, r is of a retired encoder",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        # Or ids would not fit into 80 columns.
+        collapse_padding=True,
+    )
     for heading in ("", "generation", "items", "encoder", "recall", "MB"):
         table.add_column(heading, no_wrap=True)
     for each in found:
-        marks = ("*" if each.is_published else "") + ("u" if each.is_in_use else "")
+        of_retired = retired is not None and each.manifest is not None and each.manifest.encoder_id in retired
+        marks = ("*" if each.is_published else "") + ("u" if each.is_in_use else "") + ("r" if of_retired else "")
         if each.manifest is None:
             table.add_row(marks, each.generation_id, "", "damaged or of another release", "", "")
             continue
@@ -307,17 +353,23 @@ def list_generations(
 
 @app.command("gc")
 def collect_old(
-    data: DataFolder = DEFAULT_DATA, generations: GenerationsFolder = None, keep: Keep = 3, keep_age: KeepAge = 0.0
+    data: DataFolder = DEFAULT_DATA,
+    store: StoreUrl = None,
+    generations: GenerationsFolder = None,
+    keep: Keep = 3,
+    keep_age: KeepAge = 0.0,
 ) -> None:
-    """Remove old generations, and what builders left behind that were killed.
+    """Remove old generations, all of retired encoders, and what builders left behind that were killed.
 
-    The published ones stay, and those that a process of this machine uses.
+    The published ones stay unless their encoder is retired, and so do those that a process of this machine uses. The
+    store says which encoders are retired; without it none counts as that.
     """
     from ruiji_server.generations.collection import KeepSettings, collect
     from ruiji_server.generations.directory import GenerationDirectory
 
     directory = GenerationDirectory(generations_folder(data, generations))
-    collection = collect(directory, KeepSettings(keep, keep_age))
+    retired = _retired_encoders(data, store) or frozenset()
+    collection = collect(directory, KeepSettings(keep, keep_age), retired=retired)
     _report_collection(collection)
     if not collection.removed:
         OUT.print("nothing to collect")

@@ -62,7 +62,12 @@ def register(
     rate: Annotated[
         float | None, typer.Option(min=0.001, help="Most pictures a second, over all workers.  [default: no bound]")
     ] = None,
-    revive: Annotated[bool, typer.Option("--revive", help="Make a retired encoder active again.")] = False,
+    revive: Annotated[
+        bool,
+        typer.Option(
+            "--revive", help="Make a retired encoder active again; build its generation anew if it was collected."
+        ),
+    ] = False,
 ) -> None:
     """Make an encoder known, so that workers embed the whole catalogue with it in the background.
 
@@ -186,7 +191,8 @@ def retire(
 ) -> None:
     """Take an encoder out of service: it answers nothing, and its tasks are deleted, some thousand at a time.
 
-    May be repeated, for instance to delete the embeddings later or to go on after an interruption.
+    May be repeated, for instance to delete the embeddings later or to go on after an interruption. Its generations go
+    with the next build of another encoder, or with `ruiji index gc`.
     """
     from ruiji_server.store import retired
     from ruiji_server.store.rollout import retire as retire_in

@@ -15,6 +15,7 @@ from ruiji_server.generations.errors import GenerationGone, NoGeneration
 from ruiji_server.generations.generation import open_generation
 from ruiji_server.generations.leases import lease, lease_to_remove, new_folder
 
+from tests.support.catalogues import ENCODER_ID
 from tests.support.generations import copied
 
 OTHER = "enc-ffffffffffffffff"
@@ -65,6 +66,60 @@ def test_each_encoder_keeps_its_own(directory, small_generation):
         copied(small_generation, directory, number, encoder_id=OTHER)
     collect(directory, KeepSettings(count=2))
     assert directory.ids() == [name(12), name(11), name(5), name(4)]
+
+
+def test_a_retired_encoder_keeps_none_not_even_what_is_published(directory, small_generation):
+    for number in range(10, 13):
+        copied(small_generation, directory, number, encoder_id=OTHER)
+    directory.publish(name(12))
+    assert name(12) in directory.ids()
+    report = collect(directory, KeepSettings(count=3), retired={OTHER})
+    assert list(report.removed) == [name(number) for number in (12, 11, 10, 2, 1, 0)]
+    assert report.retired == {name(number): OTHER for number in (12, 11, 10)}
+    assert directory.published() == {ENCODER_ID: name(5)}
+    assert directory.current_id(OTHER) is None
+    with pytest.raises(NoGeneration):
+        directory.open_current(OTHER)
+    # Revived, it is built and published as before.
+    directory.publish(copied(small_generation, directory, 13, encoder_id=OTHER).generation_id)
+    assert collect(directory, KeepSettings(count=1)).removed == (name(4), name(3))
+    assert directory.published() == {ENCODER_ID: name(5), OTHER: name(13)}
+
+
+def test_what_is_published_of_a_retired_encoder_stays_while_it_is_used_or_young(directory, small_generation):
+    built = datetime.fromisoformat("2026-01-01T00:00:00+00:00").timestamp()
+    directory.publish(copied(small_generation, directory, 10, encoder_id=OTHER).generation_id)
+    young = collect(directory, KeepSettings(count=9, age_s=100.0), retired={OTHER}, now_s=built + 109.0)
+    assert (young.removed, young.young, young.retired) == ((), (name(10),), {name(10): OTHER})
+    generation = directory.open_current(OTHER)
+    used = collect(directory, KeepSettings(count=9, age_s=100.0), retired={OTHER}, now_s=built + 110.0)
+    assert (used.removed, used.in_use, used.retired) == ((), (name(10),), {name(10): OTHER})
+    assert directory.current_id(OTHER) == name(10)
+    del generation
+    old = collect(directory, KeepSettings(count=9, age_s=100.0), retired={OTHER}, now_s=built + 110.0)
+    assert old.removed == (name(10),)
+
+
+@pytest.mark.parametrize("busy", ["building", "fetching"])
+def test_what_may_be_published_anew_at_this_moment_is_not_withdrawn(directory, busy):
+    with directory.building(ENCODER_ID) if busy == "building" else directory.fetching():
+        assert name(5) in collect(directory, KeepSettings(), retired={ENCODER_ID}).in_use
+    assert directory.published() == {ENCODER_ID: name(5)}
+    assert collect(directory, KeepSettings(), retired={ENCODER_ID}).removed == (name(5),)
+    assert directory.published() == {}
+
+
+def test_what_the_first_release_published_of_a_retired_encoder_goes_too(directory):
+    (directory.root / f"CURRENT.{ENCODER_ID}").rename(directory.root / "CURRENT")
+    collect(directory, KeepSettings(), retired={ENCODER_ID})
+    assert directory.ids() == []
+    assert not (directory.root / "CURRENT").exists()
+
+
+def test_a_damaged_published_one_of_a_retired_encoder_goes_and_nothing_points_to_it(directory):
+    (directory.folder(name(5)) / "manifest.json").write_text("{")
+    assert name(5) in collect(directory, KeepSettings(), retired={ENCODER_ID}).removed
+    assert directory.published() == {}
 
 
 def test_a_damaged_one_counts_for_nothing_and_goes(directory):

@@ -3,6 +3,9 @@
 A generation goes by a rename to a name that begins with a dot, under the exclusive lock that nobody gets while another
 process of this machine uses the folder; then its files are removed. A collector that dies in between leaves a folder
 that is no generation, and the next one removes it.
+
+A retired encoder answers nothing and cannot be rolled back to, so nothing of it is kept by count, and what is published
+of it is withdrawn first. Should it be revived, its generation is built anew.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import logging
 import shutil
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from ruiji_server.generations.directory import GenerationDirectory, fsync_folder
-from ruiji_server.generations.errors import DamagedGeneration, GenerationError
+from ruiji_server.generations.errors import DamagedGeneration, DirectoryBusy, GenerationError
 from ruiji_server.generations.leases import lease_to_remove
 from ruiji_server.generations.manifest import GenerationManifest, read_manifest
 
@@ -32,10 +36,10 @@ _PARTIAL_AGE_S = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class KeepSettings:
-    """Which generations stay besides the published ones and those in use."""
+    """Which generations stay besides those in use and the published ones of encoders that are not retired."""
 
     count: int = 3
-    """The newest of each encoder, the published one included."""
+    """The newest of each encoder that is not retired, the published one included."""
     age_s: float = 0.0
     """All that are younger than this, however many."""
 
@@ -49,6 +53,10 @@ class Collection:
     in_use: tuple[str, ...]
     """Would have gone, but another process uses them."""
     freed_bytes: int
+    young: tuple[str, ...] = ()
+    """Those of retired encoders that stay for their age alone."""
+    retired: Mapping[str, str] = field(default_factory=dict)
+    """The retired encoder of each of these generations that is of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +91,37 @@ def listed(directory: GenerationDirectory) -> list[Listed]:
     return found
 
 
-def collect(directory: GenerationDirectory, keep: KeepSettings, *, now_s: float | None = None) -> Collection:
+def collect(
+    directory: GenerationDirectory,
+    keep: KeepSettings,
+    *,
+    retired: Set[str] = frozenset(),
+    now_s: float | None = None,
+) -> Collection:
     """Remove generations that are neither published, nor among those to keep, nor in use.
 
-    Damaged ones count for nothing and go first; those of another release's format stay, since that release may run.
+    Those of retired encoders go unless they are in use or young, published or not. Damaged ones count for nothing and
+    go first; those of another release's format stay, since that release may run.
 
     Args:
         directory: of the generations.
         keep: what stays.
+        retired: the encoders that are retired, as far as that is known.
         now_s: the time by which age is told, seconds since 1970; the present by default.
     """
     remove_abandoned(directory)
     removed: list[str] = []
     in_use: list[str] = []
     freed = 0
-    for generation_id in _expendable(directory, keep, time.time() if now_s is None else now_s):
-        freed_here = _remove(directory, generation_id)
+    expendable, young, encoders = _expendable(directory, keep, retired, time.time() if now_s is None else now_s)
+    for generation_id in expendable:
+        freed_here = _remove(directory, generation_id, retired=retired)
         if freed_here is None:
             in_use.append(generation_id)
         else:
             removed.append(generation_id)
             freed += freed_here
-    return Collection(tuple(removed), tuple(in_use), freed)
+    return Collection(tuple(removed), tuple(in_use), freed, tuple(young), encoders)
 
 
 def remove_abandoned(directory: GenerationDirectory) -> None:
@@ -124,10 +141,17 @@ def discard(directory: GenerationDirectory, generation_id: str) -> bool:
     return _remove(directory, generation_id, even_published=True) is not None
 
 
-def _expendable(directory: GenerationDirectory, keep: KeepSettings, now_s: float) -> list[str]:
-    published = set(directory.published().values())
+def _expendable(
+    directory: GenerationDirectory, keep: KeepSettings, retired: Set[str], now_s: float
+) -> tuple[list[str], list[str], dict[str, str]]:
+    """Return what may go, what stays only for its age, and the encoders of those in both that are of retired ones."""
+    published = directory.published()
+    stays = {generation_id for encoder_id, generation_id in published.items() if encoder_id not in retired}
+    # A damaged one does not say whose it is.
+    of_retired = {generation_id: encoder_id for encoder_id, generation_id in published.items() if encoder_id in retired}
     kept: Counter[str] = Counter()
     found: list[str] = []
+    young: list[str] = []
     for generation_id in directory.ids():
         folder = directory.folder(generation_id)
         try:
@@ -140,12 +164,20 @@ def _expendable(directory: GenerationDirectory, keep: KeepSettings, now_s: float
             kept[manifest.encoder_id] += 1
             age_s = now_s - datetime.fromisoformat(manifest.built_at).timestamp()
             is_spare = kept[manifest.encoder_id] > keep.count
-        if is_spare and generation_id not in published and age_s >= keep.age_s:
+            if manifest.encoder_id in retired:
+                of_retired[generation_id] = manifest.encoder_id
+        if generation_id in stays or not (is_spare or generation_id in of_retired):
+            continue
+        if age_s >= keep.age_s:
             found.append(generation_id)
-    return found
+        elif generation_id in of_retired:
+            young.append(generation_id)
+    return found, young, {one: of_retired[one] for one in (*found, *young) if one in of_retired}
 
 
-def _remove(directory: GenerationDirectory, generation_id: str, *, even_published: bool = False) -> int | None:
+def _remove(
+    directory: GenerationDirectory, generation_id: str, *, even_published: bool = False, retired: Set[str] = frozenset()
+) -> int | None:
     folder = directory.folder(generation_id)
     held = lease_to_remove(folder)
     if held is None:
@@ -153,13 +185,28 @@ def _remove(directory: GenerationDirectory, generation_id: str, *, even_publishe
     aside = directory.root / f".collected-{generation_id}"
     with held:
         # Whoever publishes holds a lease, so what is not published now will not be.
-        if not even_published and generation_id in directory.published().values():
+        if not even_published and not _withdraw(directory, generation_id, retired):
             return None
         size = sum(path.stat().st_size for path in folder.iterdir())
         folder.rename(aside)
         fsync_folder(directory.root)
         shutil.rmtree(aside, ignore_errors=True)
     return size
+
+
+def _withdraw(directory: GenerationDirectory, generation_id: str, retired: Set[str]) -> bool:
+    """Make sure that a generation is not published; return whether it may go."""
+    publishers = [encoder_id for encoder_id, published in directory.published().items() if published == generation_id]
+    if not retired >= {*publishers}:
+        return False
+    try:
+        # First: what is not published is no loss if the collector dies now.
+        for encoder_id in publishers:
+            directory.withdraw(encoder_id, generation_id)
+    except DirectoryBusy as busy:
+        _LOG.warning("generation %s stays published: %s", generation_id, busy)
+        return False
+    return True
 
 
 def _age_s(path: Path) -> float:

@@ -106,6 +106,18 @@ class GenerationDirectory:
             aside.rename(pointer)
             fsync_folder(self.root)
 
+    def withdraw(self, encoder_id: str, generation_id: str) -> None:
+        """Publish nothing of an encoder any more, if that was published. Durable.
+
+        Raises:
+            DirectoryBusy: another process builds a generation of the encoder, or fetches one, and may publish it.
+        """
+        with self.building(encoder_id), self.fetching():
+            for pointer in (self._pointer(encoder_id), self.root / _CURRENT):
+                if _read(pointer) == generation_id:
+                    pointer.unlink()
+            fsync_folder(self.root)
+
     def adopt(self, aside: Path, generation_id: str) -> None:
         """Make a finished folder a generation, durably, and publish it."""
         _fsync_files(aside)

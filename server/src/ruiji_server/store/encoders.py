@@ -83,6 +83,13 @@ def active_encoders(database: Database) -> list[RegisteredEncoder]:
         return [_encoder(row) for row in connection.execute(statement)]
 
 
+def retired_encoder_ids(database: Database) -> frozenset[str]:
+    """Return the encoders that are retired now."""
+    statement = select(encoders.c.encoder_id).where(~is_active())
+    with database.read() as connection:
+        return frozenset(connection.scalars(statement))
+
+
 def encoder_in(connection: Connection, encoder_id: str, *, lock: bool = False) -> RegisteredEncoder:
     """Return an encoder as the transaction sees it.
 
