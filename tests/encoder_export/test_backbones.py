@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import ruiji_encoder.precisions
 import torch
 from numpy.typing import NDArray
 from ruiji_encoder.architecture import read_from_scratch
@@ -333,7 +334,7 @@ def test_a_checkpoint_comes_back_whole_and_in_halves(
 
 
 def test_a_backbone_is_exported_in_fp32_and_static_int8_and_not_in_dynamic(
-    lite_toml: Path, pictures: NDArray[np.uint8], tmp_path: Path
+    lite_toml: Path, pictures: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = PixelsToUnitVector(lite_siglip(lite_toml).vision_model, random_projection(144))
     fp32, int8 = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
@@ -347,7 +348,12 @@ def test_a_backbone_is_exported_in_fp32_and_static_int8_and_not_in_dynamic(
     assert taken[:8] == [onnx.TensorProto.FLOAT] * 8
     # The others' weights come through a DequantizeLinear.
     assert taken[8:] == [None] * (len(taken) - 8)
-    assert OnnxEncoder(int8).embed(pictures[:2]).shape == (2, 128)
+    corrected = OnnxEncoder(int8).embed(pictures[10:20])
+    monkeypatch.setattr(ruiji_encoder.precisions, "correct_biases", lambda *_: None)
+    write_precision(fp32, int8, Precision.INT8_STATIC, pictures[4:8])
+    raw, exact = OnnxEncoder(int8).embed(pictures[10:20]), module.embed(pictures[10:20])
+    lost, lost_without = (1 - (embedded * exact).sum(axis=1).mean() for embedded in (corrected, raw))
+    assert lost < 0.8 * lost_without, "biases are corrected for the rounding of weights"
     with pytest.raises(ExportError, match="take int8-static"):
         write_precision(fp32, tmp_path / "dynamic.onnx", Precision.INT8, pictures[:1])
 

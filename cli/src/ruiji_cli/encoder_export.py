@@ -34,7 +34,7 @@ def export(
         str,
         typer.Option(
             help="Of the tower's products: fp32, fp16, bf16, int8 (scales from each batch; not for backbones of "
-            "convolutions) or int8-static (calibrated scales)."
+            "convolutions) or int8-static (scales and biases calibrated on pictures)."
         ),
     ] = "fp32",
     calibration: Annotated[

@@ -6,7 +6,8 @@ layer norms of the tower, since squares overflow fp16 first.
 - fp16: the tower's tensors and products. For processors that have them; ONNX Runtime on x86 computes in fp32 and casts.
 - bf16: the tower's weights are stored in bfloat16 and its products computed in fp32. Half the file, loads everywhere.
 - int8: weights in int8, activations scaled by what is in the batch; nothing to calibrate.
-- int8-static: weights and activations in int8, by scales calibrated on real pictures (QDQ, which TensorRT reads too).
+- int8-static: weights and activations in int8, by scales calibrated on real pictures (QDQ, which TensorRT reads too),
+  biases corrected on the same pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 from onnxruntime.transformers.onnx_model import OnnxModel
 from ruiji_encoding.manifest import INPUT_NAME, Precision
 
+from ruiji_encoder.bias_correction import correct_biases
 from ruiji_encoder.errors import ExportError
 from ruiji_encoder.onnx_files import check_onnx, quantise_onnx
 
@@ -39,8 +41,8 @@ _MEAN, _MATRIX = "mean", "matrix"
 _CALIBRATED_AT_ONCE = 4
 
 _IN_FP32 = 8
-"""First convolutions of a backbone that int8-static leaves as they are: on photographs, mean cosines of
-EfficientNet-Lite0 rose from 0.93 to 0.997."""
+"""First convolutions of a backbone that int8-static leaves as they are: with corrected biases, the mean cosine of an
+EfficientNet-Lite0 trained on fashion listings is 0.9970 with none of them and 0.9992 with eight."""
 
 
 def write_precision(
@@ -52,7 +54,8 @@ def write_precision(
         source: as `onnx_files.write_onnx` writes it.
         target: the file to write.
         precision: not fp32.
-        calibration: real pictures, shape (n, 256, 256, 3), uint8; only int8-static looks at them, and needs them.
+        calibration: real pictures, shape (n, 256, 256, 3), uint8; only int8-static looks at them, for scales and
+            biases, and needs them.
 
     Raises:
         ExportError: the graph is not as expected, the file does not check, or there is nothing to calibrate on.
@@ -192,7 +195,10 @@ def _write_static_int8(source: Path, target: Path, calibration: NDArray[np.uint8
             weight_type=QuantType.QInt8,
             nodes_to_exclude=sorted(kept),
         )
-    _save(onnx.load(target), target)
+    quantised = onnx.load(target)
+    # The quantiser has moved the weights of its model to a file that is gone.
+    correct_biases(quantised, onnx.load(source), _Batches(calibration))
+    _save(quantised, target)
 
 
 @contextlib.contextmanager
