@@ -17,6 +17,19 @@ from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.rows import insert_rows, upsert_rows
 from ruiji_server.store.schema import embedding_tasks, item_pictures, items
 
+# Made once: with every batch that takes longer than SQLite takes to carry them out.
+_PRESENT = (
+    select(items)
+    .where(items.c.item_id.in_(bindparam("item_ids", expanding=True)))
+    .order_by(items.c.item_id)
+    .with_for_update()
+)
+_UPDATE = (
+    update(items)
+    .where(items.c.item_id == bindparam("key"))
+    .values({column.name: bindparam(column.name) for column in items.columns if column.name != "item_id"})
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Change:
@@ -73,8 +86,7 @@ def apply_batch(connection: Connection, batch: Sequence[Item | Rejection], *, no
 
 def _lock_items(connection: Connection, batch: Sequence[Item | Rejection]) -> dict[str, Row[Any]]:
     wanted = [entry.item_id for entry in batch if isinstance(entry, Item)]
-    statement = select(items).where(items.c.item_id.in_(wanted)).order_by(items.c.item_id).with_for_update()
-    return {row.item_id: row for row in connection.execute(statement)}
+    return {row.item_id: row for row in connection.execute(_PRESENT, {"item_ids": wanted})}
 
 
 def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> dict[str, int]:
@@ -89,12 +101,8 @@ def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> d
     positions = append_changes(connection, [change.item.item_id for change in changes])
     insert_rows(connection, items, [_row(change, positions, now_us) for change in created])
     if updated:
-        statement = update(items).where(items.c.item_id == bindparam("key"))
-        names = [column.name for column in items.columns if column.name != "item_id"]
-        connection.execute(
-            statement.values({name: bindparam(name) for name in names}),
-            [{**_row(change, positions, now_us), "key": change.item.item_id} for change in updated],
-        )
+        rows = [_row(change, positions, now_us) for change in updated]
+        connection.execute(_UPDATE, [{"key": row.pop("item_id"), **row} for row in rows])
     return positions
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, select
 
 from ruiji_server.domain.items import ItemState
 from ruiji_server.store.schema import embeddings, encoders, items
@@ -62,15 +62,16 @@ def embedded_item(row: Row[Any]) -> EmbeddedItem:
     )
 
 
+_DIMENSIONS = select(encoders.c.dimensions).where(encoders.c.encoder_id == bindparam("of_encoder"))
+
+
 def dimensions_of(connection: Connection, encoder_id: str) -> int:
     """Return the length of an encoder's vectors.
 
     Raises:
         UnknownEncoder: no such encoder is registered.
     """
-    dimensions: int | None = connection.execute(
-        select(encoders.c.dimensions).where(encoders.c.encoder_id == encoder_id)
-    ).scalar_one_or_none()
+    dimensions: int | None = connection.execute(_DIMENSIONS, {"of_encoder": encoder_id}).scalar_one_or_none()
     if dimensions is None:
         raise UnknownEncoder(encoder_id)
     return dimensions

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 
 from ruiji_server.store.clock import now_us
 from ruiji_server.store.embedded_items import (
@@ -23,6 +23,21 @@ from ruiji_server.store.embedded_items import (
 from ruiji_server.store.engine import Database, StoreError
 from ruiji_server.store.locks import lock_feed
 from ruiji_server.store.schema import embeddings, feed, feed_trims, items
+
+# Made once: with every look that takes longer than SQLite takes to carry them out.
+_APPEND = insert(feed).returning(feed.c.item_id, feed.c.position)
+_LAST_POSITION = select(func.coalesce(func.max(feed.c.position), 0))
+_CHANGES = (
+    select(feed.c.position, feed.c.item_id, feed.c.encoder_id)
+    .where(feed.c.position > bindparam("position"))
+    .order_by(feed.c.position)
+    .limit(bindparam("most"))
+)
+_ITEMS = (
+    select(items.c.item_id.label("present_id"), *EMBEDDED_COLUMNS)
+    .outerjoin(embeddings, and_(embedded(), embeddings.c.encoder_id == bindparam("of_encoder")))
+    .where(items.c.item_id.in_(bindparam("item_ids", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +127,8 @@ class FeedReader:
             dimensions_of(connection, encoder_id)
             entries, next_position = _read_changes(connection, position, limit)
             newest = {entry.item_id: entry.position for entry in entries if entry.encoder_id in {None, encoder_id}}
-            statement = (
-                select(items.c.item_id.label("present_id"), *EMBEDDED_COLUMNS)
-                .outerjoin(embeddings, and_(embedded(), embeddings.c.encoder_id == encoder_id))
-                .where(items.c.item_id.in_(newest))
-            )
-            rows = {row.present_id: row for row in connection.execute(statement)}
+            found = connection.execute(_ITEMS, {"of_encoder": encoder_id, "item_ids": list(newest)})
+            rows = {row.present_id: row for row in found}
         changed: list[ChangedItem] = []
         for item_id, at in newest.items():
             row = rows.get(item_id)
@@ -140,10 +151,9 @@ def append_changes(connection: Connection, item_ids: Sequence[str], encoder_id: 
     if not item_ids:
         return {}
     lock_feed(connection)
-    statement = insert(feed).returning(feed.c.item_id, feed.c.position)
     now = now_us()
     rows = connection.execute(
-        statement,
+        _APPEND,
         [{"item_id": item_id, "encoder_id": encoder_id, "appended_at_us": now} for item_id in item_ids],
     )
     return {row.item_id: row.position for row in rows}
@@ -151,7 +161,7 @@ def append_changes(connection: Connection, item_ids: Sequence[str], encoder_id: 
 
 def last_position(connection: Connection) -> int:
     """Return the position of the newest change that the transaction sees, or 0 if there was none."""
-    return int(connection.execute(select(func.coalesce(func.max(feed.c.position), 0))).scalar_one())
+    return int(connection.execute(_LAST_POSITION).scalar_one())
 
 
 def trimmed_to(connection: Connection) -> int:
@@ -160,13 +170,7 @@ def trimmed_to(connection: Connection) -> int:
 
 
 def _read_changes(connection: Connection, position: int, limit: int) -> tuple[list[FeedEntry], int]:
-    statement = (
-        select(feed.c.position, feed.c.item_id, feed.c.encoder_id)
-        .where(feed.c.position > position)
-        .order_by(feed.c.position)
-        .limit(limit)
-    )
-    entries = [FeedEntry(*row) for row in connection.execute(statement)]
+    entries = [FeedEntry(*row) for row in connection.execute(_CHANGES, {"position": position, "most": limit})]
     if entries and entries[0].position == position + 1:
         return entries, entries[-1].position
     if position < (trimmed := trimmed_to(connection)):

@@ -17,6 +17,24 @@ REQUEST_MEMORY_S = 7 * 24 * 3600
 _FORGOTTEN_AT_ONCE = 100
 """More than one request brings, so that what is old never piles up; few, so that nobody waits for it."""
 
+# Statements are made once: with every request that takes longer than SQLite takes to carry them out.
+_KNOWN = select(applied_requests.c.request_id, applied_requests.c.content_sha256, applied_requests.c.answer).where(
+    applied_requests.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+_ANSWER = (
+    update(applied_requests)
+    .where(applied_requests.c.request_id == bindparam("of_request"))
+    .values(answer=bindparam("given"))
+)
+_OLD = (
+    select(applied_requests.c.request_id)
+    .where(applied_requests.c.applied_at_us < bindparam("before_us"))
+    .limit(_FORGOTTEN_AT_ONCE)
+    .with_for_update(skip_locked=True)
+    .cte("old")
+)
+_FORGET = delete(applied_requests).where(applied_requests.c.request_id.in_(select(_OLD.c.request_id)))
+
 
 @dataclass(frozen=True, slots=True)
 class RequestName:
@@ -52,11 +70,7 @@ def begin_requests(
     taken = insert_missing(connection, applied_requests, rows)
     if len(taken) == len(rows):
         return {}
-    known = connection.execute(
-        select(applied_requests.c.request_id, applied_requests.c.content_sha256, applied_requests.c.answer).where(
-            applied_requests.c.request_id.in_(contents.keys() - taken)
-        )
-    )
+    known = connection.execute(_KNOWN, {"request_ids": list(contents.keys() - taken)})
     return {
         row.request_id: answer_from_json(row.answer)
         if row.content_sha256 == contents[row.request_id]
@@ -72,16 +86,7 @@ def begin_requests(
 def end_requests(connection: Connection, answers: Mapping[str, UpsertAnswer], *, now_us: int) -> None:
     """Keep the answers by request id, and forget some requests that are too old to be repeated."""
     connection.execute(
-        update(applied_requests)
-        .where(applied_requests.c.request_id == bindparam("of_request"))
-        .values(answer=bindparam("given")),
+        _ANSWER,
         [{"of_request": request_id, "given": answer_to_json(answers[request_id])} for request_id in sorted(answers)],
     )
-    old = (
-        select(applied_requests.c.request_id)
-        .where(applied_requests.c.applied_at_us < now_us - REQUEST_MEMORY_S * 1_000_000)
-        .limit(_FORGOTTEN_AT_ONCE)
-        .with_for_update(skip_locked=True)
-        .cte("old")
-    )
-    connection.execute(delete(applied_requests).where(applied_requests.c.request_id.in_(select(old.c.request_id))))
+    connection.execute(_FORGET, {"before_us": now_us - REQUEST_MEMORY_S * 1_000_000})

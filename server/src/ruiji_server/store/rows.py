@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from ruiji_server.store.dialects import driver_connection
@@ -68,7 +70,7 @@ def upsert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
     if not rows:
         return
     keys = [column.name for column in table.primary_key]
-    statement = _insert(connection, table)
+    statement = _insert(connection.dialect.name, table)
     newer = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=newer), rows)
 
@@ -78,22 +80,26 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) ->
 
     Waits for a transaction that is just inserting one of the keys; writers of several insert them in the same order.
     """
-    (key,) = table.primary_key
-    statement = _insert(connection, table).on_conflict_do_nothing().returning(key)
-    return set(connection.scalars(statement, rows))
+    return set(connection.scalars(_missing_keys(connection.dialect.name, table), rows))
 
 
 def insert_missing_from(connection: Connection, table: Table, rows: Select[Any]) -> None:
     """Insert the rows of a query whose keys are not there; the query's columns are called as the table's."""
     # SQLite would read ON CONFLICT as a join's ON if the query ended without a WHERE.
-    statement = _insert(connection, table).from_select(
+    statement = _insert(connection.dialect.name, table).from_select(
         [column.name for column in rows.selected_columns], rows.where(true())
     )
     connection.execute(statement.on_conflict_do_nothing())
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+@functools.cache
+def _missing_keys(dialect: str, table: Table) -> ReturningInsert[Any]:
+    (key,) = table.primary_key
+    return _insert(dialect, table).on_conflict_do_nothing().returning(key)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
