@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -113,6 +115,25 @@ async def test_a_slow_picture_does_not_hold_the_others_up(store, tasks, triton_u
     async with working(tasks, triton_url, loopback(), replace(QUICK, stop_s=0.1)):
         await until(lambda: tasks.backlog().waiting == 1)
     # Told to stop, the worker gave it back instead of waiting for it.
+    assert [task.item_id for task in tasks.claim(10, 60.0)] == ["slow"]
+
+
+async def test_a_worker_told_to_stop_while_it_renews_gives_back_what_it_renewed(
+    store, tasks, triton_url, picture_server, monkeypatch
+):
+    renew, renewing = tasks.renew, threading.Event()
+
+    def slow_renew(*arguments):
+        renewing.set()
+        renewed = renew(*arguments)
+        time.sleep(0.3)
+        return renewed
+
+    monkeypatch.setattr(tasks, "renew", slow_renew)
+    store.upsert("1", "", [an_item("slow", picture=slow_picture(picture_server, png(), DEADLINE_S))])
+    async with working(tasks, triton_url, loopback(), replace(QUICK, lease_s=3.0, stop_s=0.0)):
+        await until(lambda: picture_server.asked)
+        await until(renewing.is_set)
     assert [task.item_id for task in tasks.claim(10, 60.0)] == ["slow"]
 
 

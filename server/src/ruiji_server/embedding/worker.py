@@ -339,8 +339,11 @@ class EmbeddingWorker:
         deadline = time.monotonic() + self._settings.stop_s
         while len(self._under_way) and time.monotonic() < deadline and not self._triton_pause.active:
             await self._under_way.changed(_LEAST_WAIT_S)
-        for task in (*helpers, *self._preparing):
-            task.cancel()
+        # Not in the middle of a renewal: the store would carry it out all the same, and the lease that is given back
+        # would not be the one that holds.
+        async with self._leases:
+            for task in (*helpers, *self._preparing):
+                task.cancel()
         await asyncio.wait((*helpers, *self._preparing))
         try:
             await self._in_store(self._tasks.release, self._under_way.leases())
