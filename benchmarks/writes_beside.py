@@ -110,6 +110,8 @@ async def measure(work: Path, plan: Plan, progress: Bar) -> list[Round]:
         with tempfile.TemporaryDirectory(prefix="ruiji-writes-") as folder:
             store = Path(folder) / "store.sqlite"
             shutil.copy(work / "ruiji" / "store.sqlite", store)
+            # Otherwise the first commits wait until the whole copy is on the disk.
+            os.sync()
             changed = rng.choice(len(catalogue.ids), round(plan.upserts_per_s * plan.seconds), replace=False)
             upserts = price_changes(store, [catalogue.ids[row] for row in changed.tolist()], rng)
             rounds.append(await one_round(Path(folder), work, item_ids, upserts, plan, rng))
