@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from tests.support.catalogues import DIMENSIONS, ENCODER_ID, FilledStore, build, clustered_vectors, fill_store
 
 NOW = datetime.now(UTC)
-YESTERDAY = datetime.combine(NOW.date() - timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=20)
+DAY = NOW.date() - timedelta(days=2)
+"""Two days ago, so that taps of the night after it are not in the future, whatever time it is."""
+EVENING = datetime.combine(DAY, time(20), UTC)
 TASTE_ID = "enc-fedcba9876543210"
 """Of an encoder that sees things as people do."""
 REQUESTS = 80
@@ -53,7 +55,7 @@ async def live_a_day(data: Path, store: FilledStore, taste: dict[str, np.ndarray
         AsyncRuijiClient(ClientSettings(f"127.0.0.1:{server.port}")) as client,
     ):
         for number in range(REQUESTS):
-            query, unit, at = f"item-{number:05}", f"user-{number % 20}", YESTERDAY + timedelta(minutes=number)
+            query, unit, at = f"item-{number:05}", f"user-{number % 20}", EVENING + timedelta(minutes=number)
             page = await client.similar_items(item_id=query, page_size=12, unit_id=unit, max_price_ratio=100.0)
             seen = [item.item_id for item in page.items[:8]]
             liked = max(seen, key=lambda item_id: float(taste[item_id] @ taste[query]))
@@ -81,7 +83,8 @@ async def lived(data: Path):
     return data
 
 
-async def test_yesterdays_log_gives_the_papers_table_for_every_registered_encoder(lived, ruiji, tmp_path):
+async def test_yesterdays_log_gives_the_papers_table_for_every_registered_encoder(lived, ruiji, tmp_path, monkeypatch):
+    monkeypatch.setattr("ruiji_cli.days.today", lambda: DAY + timedelta(days=1))
     ran = ruiji("eval", "events", "--data", lived, "--day", "yesterday", "--out", tmp_path, "--min-slice", "10")
     assert ran.exit_code == 0, ran.output
     for heading in ("nDCG@5", "P@1", "P@3", "R@10", "RR", "formula", "taste", "as shown"):
@@ -100,8 +103,8 @@ async def test_yesterdays_log_gives_the_papers_table_for_every_registered_encode
 
 
 async def test_what_was_seen_counts_and_not_what_was_answered(lived):
-    """The server logged twelve items of each page, today; people saw eight of them, yesterday."""
-    logged = read_partitions(EventFolder(str(lived / "events")), YESTERDAY.date(), YESTERDAY.date())
+    """The server logged twelve items of each page, today; people saw eight of them, before."""
+    logged = read_partitions(EventFolder(str(lived / "events")), DAY, DAY)
     assert len(logged.requests) == REQUESTS
     assert {len(request.shown) for request in logged.requests} == {8}
     assert {request.encoder_id for request in logged.requests} == {ENCODER_ID}
@@ -128,5 +131,5 @@ async def test_a_log_of_another_catalogue_is_refused(lived, explained, tmp_path)
     other = fill_store(tmp_path, 10)
     CatalogueStore(other.database).delete([item.item_id for item in other.items])
     other.database.close()
-    said = explained("eval", "events", "--data", lived, "--store", other.url)
+    said = explained("eval", "events", "--data", lived, "--store", other.url, "--day", DAY)
     assert "are not in the store" in said

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import duckdb
 import pytest
 from ruiji_events.units import UnitHasher, read_or_make_key
 
-from tests.support.events import Events, a_purchase, a_tap, an_impression
-
-NOW = datetime.now(UTC)
+from tests.support.events import NOON, Events, a_purchase, a_tap, an_impression
 
 
 @pytest.fixture
@@ -71,8 +69,9 @@ def test_erasing_makes_no_new_key_for_with_that_nobody_would_be_found(events, ex
     assert not (tmp_path / "unit.key").exists()
 
 
-def test_trimming_keeps_the_last_days(events, ruiji, tmp_path):
-    events.record(*(a_purchase(f"p{days}", at=NOW - timedelta(days=days)) for days in (0, 1, 2, 3)))
+def test_trimming_keeps_the_last_days(events, ruiji, tmp_path, monkeypatch):
+    monkeypatch.setattr("ruiji_cli.days.today", lambda: NOON.date())
+    events.record(*(a_purchase(f"p{days}", at=NOON - timedelta(days=days)) for days in (0, 1, 2, 3)))
     events.compact()
     assert "2 of purchases" in ruiji("events", "trim", "--data", tmp_path, "--keep-days", 1).stdout
     assert events.ids("purchases") == ["p0", "p1"]

@@ -50,7 +50,8 @@ def served(triton_installed: None, tmp_path_factory: pytest.TempPathFactory) -> 
     write_repositories(folder / "patient", folder, PATIENT)
     faulty = _write_faulty_encoder(folder / "faulty")
     written = write_repositories(folder / "faulty", folder, ModelSettings(warmup_batch_sizes=(1,)))
-    with TritonSupervisor(SupervisorSettings(repository=written.embedded)) as supervisor:
+    # The second of two starts has its time too, should the first one hang.
+    with TritonSupervisor(SupervisorSettings(repository=written.embedded, start_timeout_s=60.0)) as supervisor:
         assert supervisor.pid is not None
         yield Served(supervisor.url, supervisor.pid, plain, folder / "plain", patient, faulty)
 

@@ -9,15 +9,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from ruiji_triton.config import ModelSettings
-from ruiji_triton.errors import GaveUpError, RepositoryError, ServerError, StartError
+from ruiji_triton.errors import GaveUpError, RepositoryError, ServerError, StartError, StartTimeoutError
 from ruiji_triton.repositories import WrittenRepositories, write_repositories
 from ruiji_triton.settings import SupervisorSettings
 from ruiji_triton.supervisor import TritonSupervisor
@@ -166,6 +166,24 @@ def test_signal_during_the_start_ends_it_too(repositories: WrittenRepositories) 
     assert started.is_set()
 
 
+def test_first_start_that_hangs_is_tried_once_more(repositories: WrittenRepositories) -> None:
+    with _starting(repositories, start_timeout_s=15.0) as (supervisor, start):
+        hung = _freeze_next_server(supervisor)
+        start.result()
+        assert _pid(supervisor) != hung
+        assert _answers(supervisor)
+    assert not is_running(hung)
+
+
+def test_start_that_hangs_twice_is_an_error(repositories: WrittenRepositories) -> None:
+    with _starting(repositories, start_timeout_s=3.0) as (supervisor, start):
+        hung = [_freeze_next_server(supervisor)]
+        hung.append(_freeze_next_server(supervisor, but=hung))
+        with pytest.raises(StartTimeoutError, match="tritonserver does not take calls"):
+            start.result()
+    assert not any(is_running(pid) for pid in hung)
+
+
 def test_killed_supervisor_takes_its_server_along_and_the_next_one_cleans_up(
     repositories: WrittenRepositories, attentive: SupervisorSettings
 ) -> None:
@@ -230,6 +248,29 @@ def _answers(supervisor: TritonSupervisor) -> bool:
     except InferenceServerException:
         return False
     return True
+
+
+@contextmanager
+def _starting(
+    repositories: WrittenRepositories, *, start_timeout_s: float
+) -> Iterator[tuple[TritonSupervisor, Future[None]]]:
+    """A supervisor in the middle of its start, and the start."""
+    supervisor = TritonSupervisor(
+        SupervisorSettings(repository=repositories.embedded, start_timeout_s=start_timeout_s, probe_timeout_s=1.0)
+    )
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield supervisor, pool.submit(supervisor.start)
+        finally:
+            supervisor.stop()
+
+
+def _freeze_next_server(supervisor: TritonSupervisor, but: Collection[int] = ()) -> int:
+    """Stop the next tritonserver but those, as one hangs that waits for a lock."""
+    wait_until(lambda: supervisor.pid is not None and supervisor.pid not in but)
+    pid = _pid(supervisor)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
 
 
 def _pid(supervisor: TritonSupervisor) -> int:

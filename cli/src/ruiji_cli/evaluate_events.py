@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ruiji_cli.console import StageBars
+from ruiji_cli.days import days_before
 from ruiji_cli.evaluate import show_evaluation
 from ruiji_cli.event_options import EventsRoot, events_root
 from ruiji_cli.failures import UsageProblem
@@ -93,7 +94,7 @@ def events(
 
 def _day(text: str) -> date:
     if text == "yesterday":
-        return datetime.now(UTC).date() - timedelta(days=1)
+        return days_before(1)
     try:
         return date.fromisoformat(text)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 from rich.table import Table as Shown
 
 from ruiji_cli.console import ERR, OUT, bar, byte_bar
+from ruiji_cli.days import days_before
 from ruiji_cli.event_options import EventsRoot, JournalFolder, UnitKey, events_root, journal_folder, unit_key_file
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_DATA, DataFolder
@@ -91,7 +92,7 @@ def compact(
             done = compact_journal(folder, journals, salvage=salvage, progress=advance)
         _report(done)
         if keep_days is not None:
-            trim_partitions(folder, journals, _first_kept(keep_days))
+            trim_partitions(folder, journals, days_before(keep_days))
         return not done.refused
 
     if every is None:
@@ -119,7 +120,7 @@ def trim(
     from ruiji_events.storage import EventFolder
 
     root = events_root(data, events)
-    before = _first_kept(keep_days)
+    before = days_before(keep_days)
     with bar("Trim", None) as advance:
         removed = trim_partitions(EventFolder(root), journal_folder(data, root, journal), before, progress=advance)
     told = ", ".join(f"{days} of {table}" for table, days in removed.items() if days)
@@ -197,10 +198,6 @@ def _report(done: Compacted) -> None:
         _LOG.warning("a server did not hand over its segment in time; its events come with the next run")
     for error in done.refused.values():
         ERR.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-
-
-def _first_kept(keep_days: int) -> date:
-    return datetime.now(UTC).date() - timedelta(days=keep_days)
 
 
 def _day(text: str | None) -> date | None:

@@ -6,6 +6,7 @@
     ├── InstallationError    no tritonserver, or one that cannot run here
     └── ServerError          tritonserver runs or ran, and does not serve
         ├── StartError       it never answered an inference
+        │   └── StartTimeoutError  it might have, given more time or another start
         └── GaveUpError      it could not be brought back
 
 A damaged or missing encoder artefact raises `ruiji_encoding.manifest.EncoderError`.
@@ -36,6 +37,13 @@ class ServerError(RuijiTritonError):
 
 class StartError(ServerError):
     """Tritonserver was started and did not come to answer an inference; the message carries its last log lines."""
+
+
+class StartTimeoutError(StartError):
+    """Tritonserver refused nothing and did not come to answer in time.
+
+    Now and then a start of it hangs for good, while loading a model of the Python backend; another start helps.
+    """
 
 
 class GaveUpError(ServerError):

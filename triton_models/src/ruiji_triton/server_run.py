@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tritonclient.utils import InferenceServerException
 
 from ruiji_triton.control import Verdict
-from ruiji_triton.errors import StartError
+from ruiji_triton.errors import StartError, StartTimeoutError
 from ruiji_triton.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LIVE_POLL_S = 0.02
+_TIMED_OUT = "StatusCode.DEADLINE_EXCEEDED"
 
 
 class ServerRun:
@@ -48,19 +49,25 @@ class ServerRun:
         """Wait for the server, load every encoder and see each embed a picture.
 
         Raises:
-            StartError: one of these did not happen in time, or the process ended.
+            StartTimeoutError: one of these did not happen in time.
+            StartError: a model was refused, or the process ended.
         """
         deadline = time.monotonic() + self._settings.start_timeout_s
         while not self._control.is_live():
-            self._check_start(time.monotonic() < deadline, "does not take calls")
+            if self._is_over() or time.monotonic() >= deadline:
+                raise self._start_error("does not take calls", timed_out=True)
             time.sleep(_LIVE_POLL_S)
         for encoder_id in self._encoder_ids:
             try:
                 self._control.load(encoder_id, timeout_s=max(1.0, deadline - time.monotonic()))
             except InferenceServerException as error:
+                if error.status() == _TIMED_OUT or self._is_over():
+                    raise self._start_error(f"does not load {encoder_id} in time", timed_out=True) from error
                 raise StartError(f"tritonserver does not load {encoder_id}: {error.message()}") from error
             verdict = self._probe(encoder_id, timeout_s=max(1.0, deadline - time.monotonic()))
-            self._check_start(verdict is Verdict.SERVING, f"loaded {encoder_id}, which does not embed a picture")
+            if verdict is not Verdict.SERVING:
+                complaint = f"loaded {encoder_id}, which does not embed a picture"
+                raise self._start_error(complaint, timed_out=verdict is Verdict.STUCK)
         self._serving.set()
 
     def watch(self) -> None:
@@ -116,9 +123,8 @@ class ServerRun:
     def _fresh_traffic(self) -> Traffic:
         return Traffic(now_s=time.monotonic(), probe_interval_s=self._settings.probe_interval_s)
 
-    def _check_start(self, expected: bool, complaint: str) -> None:
+    def _start_error(self, complaint: str, *, timed_out: bool) -> StartError:
         if self._process.exit_code is not None:
-            complaint = f"ended with exit code {self._process.exit_code}"
-        elif expected:
-            return
-        raise StartError(f"tritonserver {complaint}; its last lines:\n{self._process.last_lines}")
+            complaint, timed_out = f"ended with exit code {self._process.exit_code}", False
+        kind = StartTimeoutError if timed_out else StartError
+        return kind(f"tritonserver {complaint}; its last lines:\n{self._process.last_lines}")

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ruiji_triton.control import TritonControl
-from ruiji_triton.errors import GaveUpError, RepositoryError, ServerError, StartError
+from ruiji_triton.errors import GaveUpError, RepositoryError, ServerError, StartError, StartTimeoutError
 from ruiji_triton.installation import find_installation
 from ruiji_triton.ports import reserve_port
 from ruiji_triton.process import Endpoint, TritonProcess
@@ -79,7 +79,8 @@ class TritonSupervisor:
 
         Raises:
             InstallationError: there is no tritonserver that can run here.
-            StartError: it did not come to answer, or a stop was asked for while it started.
+            StartError: it did not come to answer, or a stop was asked for while it started. A start that hangs is ended
+                after `start_timeout_s` and tried once more.
         """
         self._thread.start()
         try:
@@ -179,9 +180,10 @@ class TritonSupervisor:
             try:
                 served_s = self._serve_once(installation, runtime, endpoint)
             except StartError as error:
-                if not self._settled.is_set():
+                hung = isinstance(error, StartTimeoutError) and failures == 0
+                if not self._settled.is_set() and (not hung or self._stopping.is_set()):
                     raise
-                logger.warning("tritonserver did not come back: %s", error)
+                logger.warning("tritonserver is started again: %s", error)
                 served_s = 0.0
             failures = 1 if served_s >= _STABLE_S else failures + 1
             if failures > self._settings.restart_limit and not self._stopping.is_set():

@@ -146,9 +146,9 @@ class LiveColumns:
 
     def are_priced_in(self, rows: NDArray[np.int64], currency: str) -> NDArray[np.bool_]:
         """Return which items have a currency, shape (rows,)."""
-        if currency not in self._currencies:
+        number = self.currency_number(currency)
+        if number is None:
             return np.zeros(len(rows), dtype=np.bool_)
-        number = self._currencies.index(currency)
         changed = rows >= len(self.base)
         priced_in = np.empty(len(rows), dtype=np.bool_)
         priced_in[~changed] = self.base.currency_numbers[rows[~changed]] == number
@@ -183,11 +183,12 @@ class LiveColumns:
         used = len(self._item_ids)
         wanted = self._states[:used] == ItemState.ON_SALE
         if currency is not None:
-            if currency not in self._currencies:
+            number = self.currency_number(currency)
+            if number is None:
                 return np.empty(0, dtype=np.int64)
             prices = self._prices_minor[:used]
             wanted &= (prices >= low_minor) & (prices <= high_minor)
-            wanted &= self._currency_numbers[:used] == self._currencies.index(currency)
+            wanted &= self._currency_numbers[:used] == number
         return np.flatnonzero(wanted) + len(self.base)
 
     def changed_cosines(self, rows: NDArray[np.int64], query: NDArray[np.float32]) -> NDArray[np.float32]:

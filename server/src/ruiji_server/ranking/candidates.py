@@ -113,6 +113,8 @@ class CandidateSearch:
         """Do what the kernel does, where it was not built, items are excluded, or changed items tie."""
         changed = self._live.changed_rows_on_sale(currency, band.low_minor, band.high_minor)
         changed = _without(changed, query.all_excluded_rows)
+        if len(changed) == 0:
+            return MergedCandidates(found.rows, found.cosines, 0)
         rows = np.concatenate((found.rows, changed))
         cosines = np.concatenate((found.cosines, self._live.changed_cosines(changed, query.vector)))
         return MergedCandidates(*self._nearest(rows, cosines, pool_size), len(changed))
