@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from ruiji_cli.console import ERR, OUT, StageBars
-from ruiji_cli.failures import UsageProblem
+from ruiji_cli.index_build import build
+from ruiji_cli.index_collection import collect_old, retired_encoders
+from ruiji_cli.index_options import BandRecallFloor, ReachableFloor, RecallFloor
 from ruiji_cli.index_travel import pull, push
 from ruiji_cli.options import (
     DEFAULT_DATA,
@@ -23,20 +23,10 @@ from ruiji_cli.options import (
     GenerationsFolder,
     StoreUrl,
     generations_folder,
-    store_url,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from ruiji_server.generations.builder import BuildSettings
-    from ruiji_server.generations.collection import Collection
-    from ruiji_server.generations.directory import GenerationDirectory
-    from ruiji_server.generations.manifest import GenerationManifest
-    from ruiji_server.generations.schedule import ChangeLimit
     from ruiji_server.generations.verification import Verification
-    from ruiji_server.store.engine import Database
 
 _LOG = logging.getLogger(__name__)
 _EVERY_S = 5.0
@@ -45,179 +35,12 @@ _LONGEST_PAUSE_S = 3600.0
 app = typer.Typer(
     help="Build, verify, list, collect and move generations: immutable indexes of the catalogue.", no_args_is_help=True
 )
+app.command("build")(build)
+app.command("gc")(collect_old)
 app.command("push")(push)
 app.command("pull")(pull)
 
-RecallFloor = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least recall at 20 without a price band.")]
-BandRecallFloor = Annotated[
-    float, typer.Option(min=0.0, max=1.0, help="Least recall at 20 in each price band that is measured.")
-]
-ReachableFloor = Annotated[float, typer.Option(min=0.0, max=1.0, help="Least share of the items that searches find.")]
-Keep = Annotated[
-    int,
-    typer.Option(
-        min=1, help="How many generations of each encoder stay, the published one included; none of a retired one."
-    ),
-]
-KeepAge = Annotated[float, typer.Option(min=0.0, help="Generations younger than so many seconds stay in any case.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-@app.command()
-def build(
-    data: DataFolder = DEFAULT_DATA,
-    store: StoreUrl = None,
-    generations: GenerationsFolder = None,
-    encoder_id: EncoderId = None,
-    recall_target: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Recall at 20 that searches are set to reach, in every price band.")
-    ] = 0.95,
-    recall_floor: RecallFloor = 0.85,
-    band_recall_floor: BandRecallFloor = 0.85,
-    reachable_floor: ReachableFloor = 0.995,
-    connectivity: Annotated[int, typer.Option(min=4, max=128, help="Edges per node and level (M).")] = 16,
-    expansion_add: Annotated[int, typer.Option(min=8, max=4096, help="Candidates while adding.")] = 128,
-    every: Annotated[
-        float | None,
-        typer.Option(min=1.0, help="Go on for ever: look each so many seconds, build if the catalogue changed."),
-    ] = None,
-    when_changed: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ITEMS|PERCENT",
-            help="Go on for ever, and build only once so many items changed: 5000, or 2% of the generation. "
-            "Looks each 5 seconds unless --every says otherwise.",
-        ),
-    ] = None,
-    keep: Keep = 3,
-    keep_age: KeepAge = 0.0,
-) -> None:
-    """Build a generation from everything that is embedded, and publish it; running servers pick it up.
-
-    The catalogue can be changed and served meanwhile. A generation below one of its floors is not published, and the
-    one before it goes on. After a build, old generations are collected as `ruiji index gc` does.
-    """
-    from ruiji_server.generations.builder import BuildSettings, build_generation
-    from ruiji_server.generations.collection import KeepSettings, collect
-    from ruiji_server.generations.directory import GenerationDirectory
-    from ruiji_server.generations.schedule import ChangeLimit
-    from ruiji_server.index.usearch_index import HnswSettings
-    from ruiji_server.store.encoders import retired_encoder_ids
-    from ruiji_server.store.engine import open_database
-
-    try:
-        limit = ChangeLimit() if when_changed is None else ChangeLimit.parse(when_changed)
-    except ValueError as error:
-        raise UsageProblem(f"--when-changed: {error}") from error
-    database = open_database(store_url(data, store))
-    directory = GenerationDirectory(generations_folder(data, generations))
-    settings = BuildSettings(
-        hnsw=HnswSettings(connectivity=connectivity, expansion_add=expansion_add),
-        recall_target=recall_target,
-        recall_floor=recall_floor,
-        band_recall_floor=band_recall_floor,
-        reachable_floor=reachable_floor,
-    )
-
-    def build_now(chosen: str) -> None:
-        _report_build(build_generation(database, chosen, directory, settings, StageBars()), settings)
-        retired = retired_encoder_ids(database)
-        _report_collection(collect(directory, KeepSettings(keep, keep_age), retired=retired))
-
-    if every is None and when_changed is None:
-        for chosen in _encoders(database, encoder_id):
-            build_now(chosen)
-    else:
-        _build_for_ever(database, encoder_id, directory, limit, every or _EVERY_S, build_now)
-
-
-def _build_for_ever(
-    database: Database,
-    encoder_id: str | None,
-    directory: GenerationDirectory,
-    limit: ChangeLimit,
-    every_s: float,
-    build_now: Callable[[str], None],
-) -> None:
-    from ruiji_server.generations.errors import DirectoryBusy, GenerationError
-    from ruiji_server.generations.schedule import Backoff, Schedule
-
-    backoff = Backoff(first_s=every_s, most_s=_LONGEST_PAUSE_S)
-    schedule = Schedule(database, directory, limit)
-    while True:
-        for chosen in _encoders(database, encoder_id):
-            if backoff.is_pausing(chosen, time.monotonic()):
-                continue
-            try:
-                if schedule.is_due(chosen):
-                    build_now(chosen)
-                backoff.succeeded(chosen)
-            except DirectoryBusy as busy:
-                _LOG.warning("%s", busy)
-            except GenerationError as error:
-                # Below a floor, or no room: the same would very likely happen again.
-                pause_s = backoff.failed(chosen, time.monotonic())
-                _LOG.error("%s; what was published before goes on, next try in %.0f s", error, pause_s)
-        time.sleep(every_s)
-
-
-def _encoders(database: Database, encoder_id: str | None) -> list[str]:
-    """Return the encoder that was named, or all that are in use, the promoted one first."""
-    from ruiji_server.store.encoders import active_encoders
-
-    if encoder_id is not None:
-        return [encoder_id]
-    in_use = [known.encoder_id for known in active_encoders(database)]
-    if not in_use:
-        raise UsageProblem("no encoder is registered with the store yet; `ruiji encoder register` or a worker does it")
-    return in_use
-
-
-def _report_build(manifest: GenerationManifest, settings: BuildSettings) -> None:
-    quality = manifest.quality
-    worst = min(quality.recall_at_20, *(band.recall_at_20 for band in quality.bands), 1.0)
-    if worst < settings.recall_target:
-        ERR.print(
-            f"[yellow]warning:[/] the lowest recall at 20 is {worst:.3f}, below the target of "
-            f"{settings.recall_target}, even at the widest search; raise --connectivity or --expansion-add"
-        )
-    OUT.print(
-        f"published {manifest.generation_id}: {manifest.items} items, recall@20 {quality.recall_at_20:.3f} "
-        f"at ef {manifest.expansion_search}, {quality.reachable_share:.2%} reachable, {quality.repaired} repaired, "
-        f"{sum(manifest.build_seconds.values()):.1f} s"
-    )
-
-
-def _report_collection(collection: Collection) -> None:
-    def named(generation_id: str) -> str:
-        encoder_id = collection.retired.get(generation_id)
-        return generation_id if encoder_id is None else f"{generation_id} (of {encoder_id}, which is retired)"
-
-    if collection.removed:
-        OUT.print(f"collected {', '.join(map(named, collection.removed))}: {collection.freed_bytes / 1e6:.1f} MB")
-    for generation_id in collection.in_use:
-        OUT.print(f"kept {named(generation_id)}, which another process uses")
-    for generation_id in collection.young:
-        OUT.print(f"kept {named(generation_id)}, which is younger than --keep-age")
-
-
-def _retired_encoders(data: Path, store: str | None) -> frozenset[str] | None:
-    """Return the encoders that are retired, or None where that is not known: generations can be without their store."""
-    from ruiji_server.domain.errors import Unavailable
-    from ruiji_server.store.encoders import retired_encoder_ids
-    from ruiji_server.store.engine import StoreError, open_database
-
-    if store is None and not (data / "store.sqlite").exists():
-        return None
-    try:
-        database = open_database(store_url(data, store))
-        try:
-            return retired_encoder_ids(database)
-        finally:
-            database.close()
-    except (StoreError, Unavailable) as error:
-        ERR.print(f"[yellow]warning:[/] which encoders are retired is not known: {escape(str(error))}")
-        return None
 
 
 @app.command()
@@ -305,7 +128,7 @@ def list_generations(
     from ruiji_server.generations.directory import GenerationDirectory
 
     found = listed(GenerationDirectory(generations_folder(data, generations)))
-    retired = _retired_encoders(data, store)
+    retired = retired_encoders(data, store)
     if as_json:
         OUT.print_json(
             json.dumps(
@@ -349,27 +172,3 @@ def list_generations(
             f"{each.manifest.total_bytes / 1e6:.1f}",
         )
     OUT.print(table)
-
-
-@app.command("gc")
-def collect_old(
-    data: DataFolder = DEFAULT_DATA,
-    store: StoreUrl = None,
-    generations: GenerationsFolder = None,
-    keep: Keep = 3,
-    keep_age: KeepAge = 0.0,
-) -> None:
-    """Remove old generations, all of retired encoders, and what builders left behind that were killed.
-
-    The published ones stay unless their encoder is retired, and so do those that a process of this machine uses. The
-    store says which encoders are retired; without it none counts as that.
-    """
-    from ruiji_server.generations.collection import KeepSettings, collect
-    from ruiji_server.generations.directory import GenerationDirectory
-
-    directory = GenerationDirectory(generations_folder(data, generations))
-    retired = _retired_encoders(data, store) or frozenset()
-    collection = collect(directory, KeepSettings(keep, keep_age), retired=retired)
-    _report_collection(collection)
-    if not collection.removed:
-        OUT.print("nothing to collect")

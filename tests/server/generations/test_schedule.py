@@ -11,7 +11,7 @@ from ruiji_server.domain.items import Price
 from ruiji_server.generations import schedule as schedules
 from ruiji_server.generations.builder import BuildSettings
 from ruiji_server.generations.directory import GenerationDirectory
-from ruiji_server.generations.schedule import Backoff, ChangeLimit, Schedule
+from ruiji_server.generations.schedule import ChangeLimit, Schedule
 from ruiji_server.store.catalogue import CatalogueStore
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import Database
@@ -173,14 +173,3 @@ def test_a_generation_of_another_store_is_said(store, database, tmp_path):
 def test_a_limit_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match="5000"):
         ChangeLimit.parse(text)
-
-
-def test_an_encoder_whose_builds_fail_pauses_longer_and_longer_and_others_do_not():
-    backoff = Backoff(first_s=5.0, most_s=15.0)
-    assert [backoff.failed("a", 0.0) for _ in range(4)] == [5.0, 10.0, 15.0, 15.0]
-    assert backoff.is_pausing("a", 14.9)
-    assert not backoff.is_pausing("a", 15.0)
-    assert not backoff.is_pausing("b", 0.0)
-    backoff.succeeded("a")
-    assert not backoff.is_pausing("a", 0.0)
-    assert backoff.failed("a", 0.0) == 5.0

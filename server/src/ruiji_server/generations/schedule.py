@@ -1,4 +1,4 @@
-"""When a builder that goes on for ever should build."""
+"""Whether enough changed for a new generation."""
 
 from __future__ import annotations
 
@@ -55,38 +55,6 @@ class ChangeLimit:
     def of(self, items: int) -> int:
         """Return the number of changed items for a generation of so many."""
         return max(1, self.items, round(self.share * items))
-
-
-class Backoff:
-    """Longer and longer pauses for encoders whose builds fail, so that others get their turn."""
-
-    def __init__(self, *, first_s: float, most_s: float) -> None:
-        """Set the pauses.
-
-        Args:
-            first_s: after the first failure; each further one doubles it,
-            most_s: up to this.
-        """
-        self._first_s = first_s
-        self._most_s = most_s
-        self._pause_s: dict[str, float] = {}
-        self._until_s: dict[str, float] = {}
-
-    def is_pausing(self, encoder_id: str, now_s: float) -> bool:
-        """Return whether an encoder is to be left alone at a time, in seconds of a clock that is never set."""
-        return now_s < self._until_s.get(encoder_id, now_s)
-
-    def failed(self, encoder_id: str, now_s: float) -> float:
-        """Note a failure; return how long the encoder pauses."""
-        pause_s = min(2.0 * self._pause_s.get(encoder_id, self._first_s / 2.0), self._most_s)
-        self._pause_s[encoder_id] = pause_s
-        self._until_s[encoder_id] = now_s + pause_s
-        return pause_s
-
-    def succeeded(self, encoder_id: str) -> None:
-        """Forget an encoder's failures."""
-        self._pause_s.pop(encoder_id, None)
-        self._until_s.pop(encoder_id, None)
 
 
 @dataclass(slots=True)
