@@ -51,8 +51,10 @@ ALL_PARTS = "the service's method as a whole"
 def serve(data: Path, parent: Connection, profile: Path | None) -> None:
     """Serve until told to stop, on a port that the parent is told."""
     import uvloop
+    from ruiji_cli.scheduling import run_in_batches
 
     sys.setswitchinterval(2e-4)
+    run_in_batches()
     if profile is None:
         uvloop.run(_serve(data, parent))
         return

@@ -15,6 +15,8 @@ import signal
 import sys
 from pathlib import Path
 
+from ruiji_cli.scheduling import run_in_batches
+
 METHOD = "/ruiji.comparison.Floor/Constant"
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     # As `ruiji serve` does, before numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.setswitchinterval(2e-4)
+    run_in_batches()
     import uvloop
 
     uvloop.run(_serve(options.data, options.generations, options.item_id, options.port))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ruiji_cli.failures import explained_failures
 from ruiji_cli.logs import plain_handler, start_logging
+from ruiji_cli.scheduling import run_in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,7 @@ def serve_here(plan: ServingPlan, on_ready: Callable[[int], None], parent: Conne
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # The feed is read by a thread; the event loop should not wait the default 5 ms to get its turn back.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    run_in_batches()
     import uvloop
 
     uvloop.run(_serve(plan, on_ready, parent))
