@@ -44,7 +44,7 @@ METHODS = {
     "and the RPC wrapper": WRAPPED,
     "whole call": WHOLE,
 }
-PARTS = ("read the request", "look the item up", "search and rank", "build the message", "encode it")
+PARTS = ("read the request", "find, rank and write the page", "the same the long way, by messages")
 ALL_PARTS = "the service's method as a whole"
 
 
@@ -120,35 +120,31 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
     from ruiji.v1 import recommendation_pb2 as pb
     from ruiji_server.embedding.picture_source import PictureSource
     from ruiji_server.ranking.policy import RankingPolicy
-    from ruiji_server.ranking.query import Page, Query
+    from ruiji_server.ranking.query import Query
     from ruiji_server.services.recommendation_service import RecommendationService
     from ruiji_server.services.variants import RunningExperiments
-    from ruiji_server.services.wire import add_items
+    from ruiji_server.services.wire import add_items, tags_in
 
     serving = server._serving.current()
     live, manifest = serving.live, serving.generation.manifest
-    policy = RankingPolicy()
+    policy, tags = RankingPolicy(), tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
 
-    def lookup(item_id: str) -> Query:
+    def written(item_id: str) -> None:
+        if serving.recommender.written_page(item_id, policy, 20, tags) is None:
+            sys.exit("the neighbour table does not suffice for these items, so the profile would be of something else")
+
+    def the_long_way(item_id: str) -> bytes:
         row = live.row_of(item_id)
-        return Query(live.embedding(row), 20, policy, live.price(row), live.category_path(row), row=row)
+        query = Query(live.embedding(row), 20, policy, live.price(row), live.category_path(row), row=row)
+        answer = pb.SimilarItemsResponse(generation_id=manifest.generation_id, encoder_id=manifest.encoder_id)
+        add_items(answer, serving.recommender.recommend(query), live)
+        return answer.SerializeToString()
 
     requests = [pb.SimilarItemsRequest(item_id=item_id).SerializeToString() for item_id in ids]
-    queries = [lookup(item_id) for item_id in ids]
-    pages = [serving.recommender.recommend(query) for query in queries]
-
-    def message(page: Page) -> pb.SimilarItemsResponse:
-        answer = pb.SimilarItemsResponse(generation_id=manifest.generation_id, encoder_id=manifest.encoder_id)
-        add_items(answer, page, live)
-        return answer
-
-    messages = [message(page) for page in pages]
     work: list[tuple[Callable[..., object], list]] = [
         (pb.SimilarItemsRequest.FromString, requests),
-        (lookup, ids),
-        (serving.recommender.recommend, queries),
-        (message, pages),
-        (pb.SimilarItemsResponse.SerializeToString, messages),
+        (written, ids),
+        (the_long_way, ids),
     ]
     experiments = RunningExperiments(database, server._serving)
     service = RecommendationService(server._serving, database, None, policy, PictureSource(None), experiments)

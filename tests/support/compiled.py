@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from ruiji_server.columns.layout import id_hash
-from ruiji_server.kernels.columns import CompiledColumns
+from ruiji_server.kernels.columns import ChangedColumns, CompiledColumns
 from ruiji_server.kernels.library import KERNELS
 
 
@@ -30,4 +30,21 @@ def compiled_columns(
         id_hash_rows=order.astype(np.uint32),
         categories=np.array([0] * items if categories is None else categories, dtype=np.int32),
         prices_minor=np.array([100] * items if prices_minor is None else prices_minor, dtype=np.int64),
+        currencies=np.zeros(items, np.uint8),
+        embeddings=np.zeros((items, 2), np.float32),
     )
+
+
+def compiled_changes(columns: CompiledColumns, item_ids: Sequence[bytes], **given: np.ndarray) -> ChangedColumns:
+    """Return changed items with these ids; what is not given is the same for all."""
+    slots, longest = len(item_ids), max(map(len, item_ids), default=1)
+    arrays = {
+        "categories": np.zeros(slots, np.int32),
+        "prices_minor": np.full(slots, 100),
+        "currencies": np.zeros(slots, np.int32),
+        "states": np.ones(slots, np.uint8),
+        "embeddings": np.zeros((slots, 2), np.float32),
+        "ids": np.array([[*item_id.ljust(longest)] for item_id in item_ids], np.uint8).reshape(slots, longest),
+        "id_bytes": np.array([len(item_id) for item_id in item_ids], np.uint8),
+    }
+    return columns.changed(**{**arrays, **given})

@@ -41,7 +41,7 @@ def test_an_empty_catalogue_has_nobody():
 
 def test_ids_that_end_beyond_the_file_are_refused():
     columns = compiled_columns([b"one", b"two"])
-    columns._columns.ids_bytes = 4
+    columns.pointers.ids_bytes = 4
     assert columns.find_row(b"one", id_hash(b"one")) == 0
     assert columns.find_row(b"two", id_hash(b"two")) == REFUSED
 

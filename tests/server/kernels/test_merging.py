@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruiji_server.domain.items import ItemState
 from ruiji_server.kernels.columns import EligibleItems
 
-from tests.support.compiled import compiled_columns
+from tests.support.compiled import compiled_changes, compiled_columns
 
 ITEMS = 50
 ANY = -1
@@ -20,7 +20,7 @@ STATES = [0, ItemState.ON_SALE, ItemState.SOLD]
 
 def merged(changed, eligible, rows, cosines, *, pool_size=100, vector=(1.0, 0.0), used=None):
     columns = compiled_columns([f"item-{row:02}".encode() for row in range(ITEMS)])
-    pointers = columns.changed(**changed)
+    pointers = compiled_changes(columns, [b"x"] * len(changed["embeddings"]), **changed)
     return columns.merge_changed(
         pointers, len(changed["states"]) if used is None else used, eligible, np.array(vector, np.float32),
         np.array(rows, np.int64), np.array(cosines, np.float32), pool_size,
@@ -107,4 +107,4 @@ def test_more_slots_than_there_are_and_other_dimensions_are_refused():
 
 def test_columns_of_different_lengths_are_refused_by_name():
     with pytest.raises(ValueError, match="2 slots"):
-        compiled_columns([b"a"]).changed(**{**changes([[0.5, 0], [0.1, 0]]), "states": np.zeros(1, np.uint8)})
+        compiled_changes(compiled_columns([b"a"]), [b"x", b"y"], states=np.zeros(1, np.uint8))

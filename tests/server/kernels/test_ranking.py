@@ -17,7 +17,7 @@ from ruiji_server.ranking.query import Query
 from ruiji_server.ranking.recommender import Recommender
 
 from tests.support.columns import Column
-from tests.support.compiled import compiled_columns
+from tests.support.compiled import compiled_changes, compiled_columns
 
 COARSE = st.integers(-8, 8).map(lambda eighths: eighths / 8)
 """Cosines that often tie."""
@@ -85,13 +85,7 @@ def test_pages_are_those_of_numpy(pair, data, weight, page_size, price, known_ca
 
 
 def ranked(columns, rows, cosines, *, changed_items=0, amount=NO_AMOUNT, similarities=(1.0,), page_size=3):
-    changed = columns.changed(
-        categories=np.zeros(changed_items, np.int32),
-        prices_minor=np.full(changed_items, 100),
-        currencies=np.zeros(changed_items, np.int32),
-        states=np.ones(changed_items, np.uint8),
-        embeddings=np.zeros((changed_items, 2), np.float32),
-    )
+    changed = compiled_changes(columns, [b"x"] * changed_items)
     weights = np.float32(0.5), np.float32(0.5)
     return columns.rank(
         changed, np.array(rows, np.int64), np.array(cosines, np.float32), np.array(similarities, np.float32),

@@ -40,8 +40,9 @@ def package(tmp_path) -> Path:
 
 def test_nothing_is_read_or_written_out_of_place(package):
     others = [path for path in sorted(TESTS.glob("test_*.py")) if path.name != Path(__file__).name]
-    wire = ROOT / "tests" / "server" / "services" / "test_wire.py"
-    ended = run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", *others, wire)
+    server = ROOT / "tests" / "server"
+    callers = server / "services" / "test_wire.py", server / "ranking" / "test_written_pages.py"
+    ended = run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", *others, *callers)
     assert ended.returncode == 0, ended.stdout[-2_000:] + ended.stderr[-4_000:]
 
 

@@ -299,7 +299,7 @@ async def test_a_fault_inside_stays_inside(filled_store, generations, caplog, mo
     def break_down(*_):
         raise ZeroDivisionError("secret path /etc/passwd")
 
-    monkeypatch.setattr(Recommender, "recommend", break_down)
+    monkeypatch.setattr(Recommender, "written_page", break_down)
     async with served(filled_store.database, generations) as client:
         with pytest.raises(RuijiClientError) as caught:
             await client.similar_items(item_id="item-00042")

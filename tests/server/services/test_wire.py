@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruiji.v1 import recommendation_pb2 as pb
+from ruiji_server.kernels.columns import Tags
 from ruiji_server.ranking.query import Page, Trace
-from ruiji_server.services.wire import add_items
+from ruiji_server.services.wire import add_items, tags_in
 
-from tests.support.compiled import compiled_columns
+from tests.support.compiled import compiled_changes, compiled_columns
 
 FLOATS = st.floats(width=32, allow_nan=False)
 ITEMS = st.lists(st.tuples(st.text(min_size=1, max_size=42), FLOATS, FLOATS, st.floats(1.0, 1e15), FLOATS), max_size=30)
@@ -22,11 +23,12 @@ class Ids:
 
     def __init__(self, item_ids: list[str], *, compiled: bool) -> None:
         self._item_ids = item_ids
-        self.compiled = compiled_columns([one.encode() for one in item_ids]) if compiled else None
+        self._compiled = compiled_columns([one.encode() for one in item_ids]) if compiled else None
 
-    @property
-    def base(self) -> Ids:
-        return self
+    def write_items(self, rows: np.ndarray, tags: Tags, *numbers: np.ndarray | None) -> bytes | None:
+        if self._compiled is None:
+            return None
+        return self._compiled.write_items(compiled_changes(self._compiled, []), rows, tags, *numbers)
 
     def item_ids_utf8(self, rows: np.ndarray) -> list[bytes]:
         return [self._item_ids[row].encode() for row in rows.tolist()]
@@ -81,20 +83,27 @@ def test_ids_are_read_from_the_columns_as_one_by_one(generation):
     assert columns.item_ids_utf8(np.empty(0, dtype=np.int64)) == []
 
 
-def write(columns, rows):
+def write(columns, rows, changed=()):
     numbers = np.ones(len(rows), np.float32)
-    return columns.write_items(np.array(rows, np.int64), 0x0A, 0x0A, bytes(5), numbers, numbers, None, None, None)
+    tags = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
+    pointers = compiled_changes(columns, changed)
+    return columns.write_items(pointers, np.array(rows, np.int64), tags, numbers, numbers, None, None, None)
 
 
-@pytest.mark.parametrize("row", [-1, 2, 2**62])
-def test_rows_of_others_than_the_generation_are_left_to_numpy(row):
-    assert write(compiled_columns([b"one", b"two"]), [0, row]) is None
+def test_changed_items_stand_among_the_generations():
+    written = write(compiled_columns([b"one", b"two"]), [2, 0, 3], changed=[b"new", "新しい".encode()])
+    assert [item.item_id for item in pb.SimilarItemsResponse.FromString(written).items] == ["new", "one", "新しい"]
+
+
+@pytest.mark.parametrize("row", [-1, 3, 2**62])
+def test_rows_of_nobody_are_refused(row):
+    assert write(compiled_columns([b"one", b"two"]), [0, row], changed=[b"new"]) is None
 
 
 def test_damaged_ends_of_ids_are_refused():
     columns = compiled_columns([b"one", b"two"])
     assert write(columns, [0, 1]) is not None
-    columns._columns.ids_bytes = 5
+    columns.pointers.ids_bytes = 5
     assert write(columns, [0]) is not None
     assert write(columns, [0, 1]) is None
 

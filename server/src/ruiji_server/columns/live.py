@@ -15,11 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.columns.item import ColumnItem
+from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState, Price
-from ruiji_server.kernels.columns import ChangedColumns, EligibleItems, MergedCandidates, RankedPage
+from ruiji_server.domain.limits import MAX_ITEM_ID_BYTES
+from ruiji_server.kernels.columns import ChangedColumns, EligibleItems, MergedCandidates, RankedPage, Tags
+from ruiji_server.kernels.listed import ListedPages, PreparedWishes, WrittenItems
 
 _FIRST_SLOTS = 256
+_SLOT_COLUMNS = (
+    "_embeddings", "_prices_minor", "_currency_numbers", "_category_numbers", "_states", "_ids_utf8", "_id_bytes",
+)  # fmt: skip
 _FREE = 0
 """State of a row that holds no item."""
 
@@ -59,6 +65,8 @@ class LiveColumns:
         self._currency_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
         self._category_numbers = np.zeros(_FIRST_SLOTS, dtype=np.int32)
         self._states = np.full(_FIRST_SLOTS, _FREE, dtype=np.uint8)
+        self._ids_utf8 = np.zeros((_FIRST_SLOTS, MAX_ITEM_ID_BYTES), dtype=np.uint8)
+        self._id_bytes = np.zeros(_FIRST_SLOTS, dtype=np.uint8)
         self._compiled_changes = self._pointed_to()
 
     @property
@@ -236,6 +244,45 @@ class LiveColumns:
             return None
         return compiled.merge_changed(changes, len(self._item_ids), eligible, query, rows, cosines, pool_size)
 
+    def write_items(
+        self,
+        rows: NDArray[np.int64],
+        tags: Tags,
+        scores: NDArray[np.float32],
+        cosines: NDArray[np.float32],
+        price_ratios: NDArray[np.float64] | None,
+        category_similarities: NDArray[np.float32] | None,
+        propensities: NDArray[np.float32] | None,
+    ) -> bytes | None:
+        """Write items in protobuf's wire format by the compiled kernel; None where that has to be done without.
+
+        Arguments as for `kernels.columns.CompiledColumns.write_items`.
+        """
+        compiled, changes = self.base.compiled, self._compiled_changes
+        if compiled is None or changes is None:
+            return None
+        return compiled.write_items(
+            changes, rows, tags, scores, cosines, price_ratios, category_similarities, propensities
+        )
+
+    def listed_pages(self, table: NeighbourTable) -> ListedPages | None:
+        """Return what makes whole pages by the compiled kernel; None where NumPy has to do it."""
+        compiled = self.base.compiled
+        if compiled is None or table.cosines is None:
+            return None
+        return ListedPages(compiled, table.rows, table.cosines, self.hidden)
+
+    def listed_page(
+        self, pages: ListedPages, row: int, wanted: PreparedWishes, category_similarities: NDArray[np.float32]
+    ) -> WrittenItems | None:
+        """Make the page of one of the generation's items; arguments as for `kernels.listed.ListedPages.page`."""
+        changes = self._compiled_changes
+        if changes is None:
+            return None
+        return pages.page(
+            row, wanted, category_similarities, changes, len(self._item_ids), has_changes=self.has_changes
+        )
+
     def currency_number(self, currency: str) -> int | None:
         """Return the number of a currency, or None if no item has it."""
         return self._currencies.index(currency) if currency in self._currencies else None
@@ -248,6 +295,8 @@ class LiveColumns:
             currencies=self._currency_numbers,
             states=self._states,
             embeddings=self._embeddings,
+            ids=self._ids_utf8,
+            id_bytes=self._id_bytes,
         )  # fmt: skip
 
     def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -279,6 +328,9 @@ class LiveColumns:
             slot = self._free_slots.pop() if self._free_slots else self._new_slot()
             self._slot_of[item.item_id] = slot
             self._item_ids[slot] = item.item_id
+            encoded = item.item_id.encode()
+            self._ids_utf8[slot, : len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
+            self._id_bytes[slot] = len(encoded)
         self._embeddings[slot] = item.vector
         self._prices_minor[slot] = item.price_minor
         self._currency_numbers[slot] = self._number_of_currency(item.currency)
@@ -288,7 +340,7 @@ class LiveColumns:
     def _new_slot(self) -> int:
         self._item_ids.append("")
         if len(self._item_ids) > len(self._states):
-            for name in ("_embeddings", "_prices_minor", "_currency_numbers", "_category_numbers", "_states"):
+            for name in _SLOT_COLUMNS:
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate((array, np.zeros_like(array))))
             self._compiled_changes = self._pointed_to()

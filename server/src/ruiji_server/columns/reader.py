@@ -144,6 +144,8 @@ class Columns:
             id_hash_rows=self._id_hash_rows,
             categories=self.category_numbers,
             prices_minor=self.prices_minor,
+            currencies=self.currency_numbers,
+            embeddings=self.embeddings,
         )
 
     def _id_bytes(self, row: int) -> bytes:

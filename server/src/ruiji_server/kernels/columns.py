@@ -13,7 +13,7 @@ from ruiji_server.kernels.library import REFUSED, Kernels
 
 NO_AMOUNT: Final = -1
 """`amount_minor` of a query whose price has no ratio to those of the items."""
-_LONGEST_ITEM_BYTES: Final = 1_024
+LONGEST_ITEM_BYTES: Final = 1_024
 """Of an item in the wire format; ids and numbers together are far below it."""
 
 
@@ -42,6 +42,19 @@ class EligibleItems(NamedTuple):
     """Of one that may not, or -1 for none."""
 
 
+class Tags(NamedTuple):
+    """What stands before each field of an item in protobuf's wire format; the order is that of `ruiji_tags`."""
+
+    items: int
+    """Of the field that the items are in; the others are theirs."""
+    item_id: int
+    score: int
+    cosine: int
+    price_ratio: int
+    category_similarity: int
+    propensity: int
+
+
 class MergedCandidates(NamedTuple):
     """Candidates of a generation with the changed items among them, nearest first."""
 
@@ -65,6 +78,9 @@ class CompiledColumns:
     """Pointers to a generation's columns. Its own buffers hold one answer: not to be used by two threads at a time.
 
     The arrays must stay as they are and where they are.
+
+    Attributes:
+        pointers: `ruiji_columns`.
     """
 
     def __init__(
@@ -77,6 +93,8 @@ class CompiledColumns:
         id_hash_rows: NDArray[np.uint32],
         categories: NDArray[np.int32],
         prices_minor: NDArray[np.int64],
+        currencies: NDArray[np.uint8],
+        embeddings: NDArray[np.float32],
     ) -> None:
         """Take the pointers.
 
@@ -88,6 +106,8 @@ class CompiledColumns:
             id_hash_rows: rows of the hashes.
             categories: numbers of the category paths.
             prices_minor: in minor units.
+            currencies: numbers.
+            embeddings: shape (items, dimensions).
 
         Raises:
             ValueError: the columns are not of one length.
@@ -101,14 +121,16 @@ class CompiledColumns:
             "id_hash_rows": self._ffi.from_buffer("uint32_t[]", id_hash_rows),
             "categories": self._ffi.from_buffer("int32_t[]", categories),
             "prices_minor": self._ffi.from_buffer("int64_t[]", prices_minor),
+            "currencies": self._ffi.from_buffer("uint8_t[]", currencies),
+            "embeddings": self._ffi.from_buffer("float[]", embeddings),
         }
-        lengths = {name: len(column) for name, column in self._pointed.items() if name != "ids"}
-        if len(set(lengths.values())) != 1:
-            raise ValueError(f"columns of different lengths: {lengths}")
-        self._columns = self._ffi.new(
-            "ruiji_columns *", {**self._pointed, "items": len(id_ends), "ids_bytes": len(self._pointed["ids"])}
-        )
-        self._page = _PageBuffer(self._ffi, 0)
+        items, dimensions = embeddings.shape
+        lengths = {name: len(column) for name, column in self._pointed.items() if name not in ("ids", "embeddings")}
+        if {*lengths.values()} != {items}:
+            raise ValueError(f"columns of different lengths: {lengths | {'embeddings': items}}")
+        numbers = {"items": items, "ids_bytes": len(self._pointed["ids"]), "dimensions": dimensions}
+        self.pointers = self._ffi.new("ruiji_columns *", {**self._pointed, **numbers})
+        self._page = PageBuffer(self._ffi, 0)
         self._written = self._ffi.new("uint8_t[]", 0)
         self._number = self._ffi.new("int64_t *")
 
@@ -120,6 +142,8 @@ class CompiledColumns:
         currencies: NDArray[np.int32],
         states: NDArray[np.uint8],
         embeddings: NDArray[np.float32],
+        ids: NDArray[np.uint8],
+        id_bytes: NDArray[np.uint8],
     ) -> ChangedColumns:
         """Return pointers to the columns of changed items.
 
@@ -129,9 +153,11 @@ class CompiledColumns:
             currencies: numbers.
             states: `domain.items.ItemState`.
             embeddings: shape (slots, dimensions).
+            ids: UTF-8, shape (slots, most bytes of an id).
+            id_bytes: length of each id.
         """
         slots, dimensions = embeddings.shape
-        if {len(categories), len(prices_minor), len(currencies), len(states)} != {slots}:
+        if {len(column) for column in (categories, prices_minor, currencies, states, ids, id_bytes)} != {slots}:
             raise ValueError(f"columns of changed items are not all of {slots} slots")
         kept = {
             "categories": self._ffi.from_buffer("int32_t[]", categories),
@@ -139,8 +165,11 @@ class CompiledColumns:
             "currencies": self._ffi.from_buffer("int32_t[]", currencies),
             "states": self._ffi.from_buffer("uint8_t[]", states),
             "embeddings": self._ffi.from_buffer("float[]", embeddings),
+            "ids": self._ffi.from_buffer("uint8_t[]", ids),
+            "id_bytes": self._ffi.from_buffer("uint8_t[]", id_bytes),
         }
-        pointers = self._ffi.new("ruiji_changed *", {**kept, "slots": slots, "dimensions": dimensions})
+        numbers = {"slots": slots, "dimensions": dimensions, "longest_id": ids.shape[1]}
+        pointers = self._ffi.new("ruiji_changed *", {**kept, **numbers})
         return ChangedColumns(pointers, tuple(kept.values()))
 
     def find_row(self, item_id: bytes, id_hash: int) -> int:
@@ -150,7 +179,7 @@ class CompiledColumns:
             item_id: UTF-8.
             id_hash: `columns.layout.id_hash` of it.
         """
-        row: int = self._library.ruiji_find_row(self._columns, item_id, len(item_id), id_hash)
+        row: int = self._library.ruiji_find_row(self.pointers, item_id, len(item_id), id_hash)
         return row
 
     def merge_changed(
@@ -181,7 +210,7 @@ class CompiledColumns:
             raise ValueError(f"{candidates} rows and {len(of_cosines)} cosines")
         merged_rows, merged_cosines = np.empty(pool_size, np.int64), np.empty(pool_size, np.float32)
         merged = self._library.ruiji_merge_changed(
-            self._columns, changed.pointers, used_slots, self._ffi.new("ruiji_eligible *", eligible),
+            self.pointers, changed.pointers, used_slots, self._ffi.new("ruiji_eligible *", eligible),
             of_vector, len(of_vector), of_rows, of_cosines, candidates, pool_size,
             from_buffer("int64_t[]", merged_rows), from_buffer("float[]", merged_cosines), number,
         )  # fmt: skip
@@ -220,32 +249,30 @@ class CompiledColumns:
             raise ValueError(f"{candidates} rows and {len(of_cosines)} cosines")
         page = self._page
         if page.capacity < page_size:
-            page = self._page = _PageBuffer(self._ffi, page_size)
+            page = self._page = PageBuffer(self._ffi, page_size)
         filled = self._library.ruiji_rank(
-            self._columns, changed.pointers, of_rows, of_cosines, candidates, similarities, len(similarities),
+            self.pointers, changed.pointers, of_rows, of_cosines, candidates, similarities, len(similarities),
             *weights, amount_minor, page_size, page.pointers,
         )  # fmt: skip
         return None if filled == REFUSED else page.first(filled, with_ratios=amount_minor != NO_AMOUNT)
 
     def write_items(
         self,
+        changed: ChangedColumns,
         rows: NDArray[np.int64],
-        items_tag: int,
-        id_tag: int,
-        number_tags: bytes,
+        tags: Tags,
         scores: NDArray[np.float32],
         cosines: NDArray[np.float32],
         price_ratios: NDArray[np.float64] | None,
         category_similarities: NDArray[np.float32] | None,
         propensities: NDArray[np.float32] | None,
     ) -> bytes | None:
-        """Return items in protobuf's wire format; None if one is not the generation's.
+        """Return items in protobuf's wire format; None if a row is nobody's or an id is too long.
 
         Args:
+            changed: the items after the generation's rows.
             rows: of the items, shape (n,).
-            items_tag: of the field that they are in.
-            id_tag: of an item's id.
-            number_tags: of an item's numbers, in the order of the arguments that follow.
+            tags: of their fields.
             scores: shape (n,), as all that follow; None leaves that number out.
             cosines: see there.
             price_ratios: written as float32.
@@ -255,10 +282,10 @@ class CompiledColumns:
         pointer, null = self._ffi.from_buffer, self._ffi.NULL
         of_rows = pointer("int64_t[]", rows)
         items = len(of_rows)
-        if len(self._written) < items * _LONGEST_ITEM_BYTES:
-            self._written = self._ffi.new("uint8_t[]", items * _LONGEST_ITEM_BYTES)
+        if len(self._written) < items * LONGEST_ITEM_BYTES:
+            self._written = self._ffi.new("uint8_t[]", items * LONGEST_ITEM_BYTES)
         written = self._library.ruiji_write_items(
-            self._columns, of_rows, items, items_tag, id_tag, number_tags,
+            self.pointers, changed.pointers, of_rows, items, self._ffi.new("ruiji_tags *", tags),
             pointer("float[]", scores),
             pointer("float[]", cosines),
             null if price_ratios is None else pointer("double[]", price_ratios),
@@ -272,7 +299,7 @@ class CompiledColumns:
         return content
 
 
-class _PageBuffer:
+class PageBuffer:
     """Where a page is ranked."""
 
     def __init__(self, ffi: Any, capacity: int) -> None:  # noqa: ANN401  (cffi's)

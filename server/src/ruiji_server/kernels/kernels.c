@@ -8,9 +8,15 @@
 #define NUMBER_BYTES 5 /* tag and float */
 #define LANES 16
 #define LONGEST_VARINT 5
+#define NO_NEIGHBOUR UINT32_MAX
 
-static const uint8_t *id_of(const ruiji_columns *columns, int64_t row, int64_t *bytes)
+static const uint8_t *id_of(const ruiji_columns *columns, const ruiji_changed *changed, int64_t row, int64_t *bytes)
 {
+    if (row >= columns->items) {
+        int64_t slot = row - columns->items;
+        *bytes = changed->id_bytes[slot];
+        return *bytes > changed->longest_id ? NULL : changed->ids + slot * changed->longest_id;
+    }
     uint64_t begin = row ? columns->id_ends[row - 1] : 0, end = columns->id_ends[row];
     if (begin > end || end > (uint64_t)columns->ids_bytes)
         return NULL;
@@ -54,7 +60,7 @@ int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t 
     /* Two ids may share a hash; they stand side by side. */
     for (; place < columns->items && columns->id_hashes[place] == hash; place++) {
         int64_t row = columns->id_hash_rows[place];
-        const uint8_t *found = row < columns->items ? id_of(columns, row, &bytes) : NULL;
+        const uint8_t *found = row < columns->items ? id_of(columns, NULL, row, &bytes) : NULL;
         if (found == NULL)
             return REFUSED;
         if (bytes == id_bytes && memcmp(found, id, (size_t)bytes) == 0)
@@ -204,46 +210,114 @@ static uint8_t *write_number(uint8_t *out, uint8_t tag, float number)
     return out + sizeof number;
 }
 
-int64_t ruiji_write_items(const ruiji_columns *columns, const int64_t *rows, int64_t items, uint8_t items_tag,
-                          uint8_t id_tag, const uint8_t *number_tags, const float *scores, const float *cosines,
+int64_t ruiji_write_items(const ruiji_columns *columns, const ruiji_changed *changed, const int64_t *rows, int64_t items,
+                          const ruiji_tags *tags, const float *scores, const float *cosines,
                           const double *price_ratios, const float *category_similarities, const float *propensities,
                           uint8_t *out, int64_t out_bytes)
 {
     int64_t present = (scores != NULL) + (cosines != NULL) + (price_ratios != NULL) + (category_similarities != NULL)
         + (propensities != NULL);
-    int64_t numbers_bytes = present * NUMBER_BYTES, id_bytes;
+    int64_t numbers_bytes = present * NUMBER_BYTES, known = columns->items + changed->slots, id_bytes;
     uint8_t *begin = out, *end = out + out_bytes;
     /* Ids lie far apart, and where each is says another place: fetch all of one, then all of the other, at once. */
     for (int64_t item = 0; item < items; item++) {
-        if (rows[item] < 0 || rows[item] >= columns->items)
+        if (rows[item] < 0 || rows[item] >= known)
             return REFUSED;
-        __builtin_prefetch(columns->id_ends + rows[item]);
+        if (rows[item] < columns->items)
+            __builtin_prefetch(columns->id_ends + rows[item]);
     }
     for (int64_t item = 0; item < items; item++)
-        __builtin_prefetch(columns->ids + (rows[item] ? columns->id_ends[rows[item] - 1] : 0));
+        if (rows[item] < columns->items)
+            __builtin_prefetch(columns->ids + (rows[item] ? columns->id_ends[rows[item] - 1] : 0));
     for (int64_t item = 0; item < items; item++) {
-        const uint8_t *id = id_of(columns, rows[item], &id_bytes);
+        const uint8_t *id = id_of(columns, changed, rows[item], &id_bytes);
         if (id == NULL)
             return REFUSED;
         int64_t item_bytes = 1 + varint_bytes((uint64_t)id_bytes) + id_bytes + numbers_bytes;
         if (end - out < 1 + LONGEST_VARINT + item_bytes)
             return REFUSED;
-        *out++ = items_tag;
+        *out++ = tags->items;
         out = write_varint(out, (uint64_t)item_bytes);
-        *out++ = id_tag;
+        *out++ = tags->id;
         out = write_varint(out, (uint64_t)id_bytes);
         memcpy(out, id, (size_t)id_bytes);
         out += id_bytes;
         if (scores != NULL)
-            out = write_number(out, number_tags[0], scores[item]);
+            out = write_number(out, tags->score, scores[item]);
         if (cosines != NULL)
-            out = write_number(out, number_tags[1], cosines[item]);
+            out = write_number(out, tags->cosine, cosines[item]);
         if (price_ratios != NULL)
-            out = write_number(out, number_tags[2], (float)price_ratios[item]);
+            out = write_number(out, tags->price_ratio, (float)price_ratios[item]);
         if (category_similarities != NULL)
-            out = write_number(out, number_tags[3], category_similarities[item]);
+            out = write_number(out, tags->category_similarity, category_similarities[item]);
         if (propensities != NULL)
-            out = write_number(out, number_tags[4], propensities[item]);
+            out = write_number(out, tags->propensity, propensities[item]);
     }
     return out - begin;
+}
+
+/* Prices p with max(p, q) / min(p, q) at most the ratio, for the price q of the query; as PriceBand.around has it. */
+static void band_around(int64_t price, const ruiji_wanted *wanted, ruiji_eligible *eligible)
+{
+    __int128 numerator = wanted->ratio_numerator, denominator = wanted->ratio_denominator;
+    __int128 high = price * numerator / denominator;
+    eligible->low_minor = (int64_t)((price * denominator + numerator - 1) / numerator);
+    eligible->high_minor = high < INT64_MAX ? (int64_t)high : INT64_MAX;
+}
+
+int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
+                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
+                          const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
+                          ruiji_room *room)
+{
+    int64_t width = neighbours->width, candidates = 0, filled;
+    if (row < 0 || row >= columns->items || (hidden != NULL && hidden[row]) || width < 1 || width > room->candidates
+        || wanted->pool_size > room->candidates)
+        return REFUSED;
+    const uint32_t *near_rows = neighbours->rows + row * width;
+    const float *near_cosines = neighbours->cosines + row * width;
+    ruiji_eligible eligible = {wanted->on_sale, columns->currencies[row], 0, 0, row};
+    band_around(columns->prices_minor[row], wanted, &eligible);
+    for (int64_t place = 0; place < width && near_rows[place] != NO_NEIGHBOUR; place++) {
+        int64_t other = near_rows[place];
+        if (other >= columns->items)
+            return REFUSED;
+        if (wanted->is_narrower
+            && (columns->prices_minor[other] < eligible.low_minor
+                || columns->prices_minor[other] > eligible.high_minor))
+            continue;
+        if (hidden != NULL && hidden[other])
+            continue;
+        room->rows[candidates] = other;
+        room->cosines[candidates++] = near_cosines[place];
+    }
+    /* Beyond a full row of neighbours others may be eligible, whether or not they fit on the page. */
+    if (near_rows[width - 1] != NO_NEIGHBOUR && (candidates < wanted->pool_size || candidates <= wanted->page_size))
+        return REFUSED;
+    room->eligible = candidates;
+    if (candidates > wanted->pool_size)
+        candidates = wanted->pool_size;
+    const int64_t *rows = room->rows;
+    const float *cosines = room->cosines;
+    if (hidden != NULL) {
+        int64_t eligible_changed;
+        candidates = ruiji_merge_changed(columns, changed, used_slots, &eligible,
+                                         columns->embeddings + row * columns->dimensions, columns->dimensions, rows,
+                                         cosines, candidates, wanted->pool_size, room->merged_rows,
+                                         room->merged_cosines, &eligible_changed);
+        if (candidates == REFUSED)
+            return REFUSED;
+        room->eligible += eligible_changed;
+        rows = room->merged_rows;
+        cosines = room->merged_cosines;
+    }
+    filled = ruiji_rank(columns, changed, rows, cosines, candidates, category_similarities, categories,
+                        wanted->cosine_weight, wanted->category_weight, columns->prices_minor[row], wanted->page_size,
+                        room->page);
+    if (filled == REFUSED)
+        return REFUSED;
+    room->items = filled;
+    return ruiji_write_items(columns, changed, room->page->rows, filled, &wanted->tags, room->page->scores,
+                             room->page->cosines, room->page->price_ratios, room->page->category_similarities, NULL,
+                             room->out, room->out_bytes);
 }

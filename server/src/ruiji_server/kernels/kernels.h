@@ -12,6 +12,9 @@ typedef struct {
     const uint32_t *id_hash_rows;   /* (items,) */
     const int32_t *categories;      /* (items,) number of the category path */
     const int64_t *prices_minor;    /* (items,) */
+    const uint8_t *currencies;      /* (items,) number of the currency */
+    const float *embeddings;        /* (items, dimensions) */
+    int64_t dimensions;
 } ruiji_columns;
 
 typedef struct {
@@ -22,7 +25,16 @@ typedef struct {
     const uint8_t *states;          /* (slots,) */
     const float *embeddings;        /* (slots, dimensions) */
     int64_t dimensions;
+    const uint8_t *ids;             /* (slots, longest_id) */
+    const uint8_t *id_bytes;        /* (slots,) length of each id */
+    int64_t longest_id;
 } ruiji_changed;
+
+typedef struct {
+    int64_t width;
+    const uint32_t *rows;           /* (items, width) best first; NO_NEIGHBOUR after the last */
+    const float *cosines;           /* (items, width) */
+} ruiji_neighbours;
 
 typedef struct {
     uint8_t on_sale;                /* state of items that may be recommended */
@@ -40,6 +52,41 @@ typedef struct {
     double *price_ratios;
 } ruiji_page;
 
+typedef struct {
+    uint8_t items;                  /* of the field that the items are in */
+    uint8_t id;                     /* of an item's id, and of its numbers: */
+    uint8_t score;
+    uint8_t cosine;
+    uint8_t price_ratio;
+    uint8_t category_similarity;
+    uint8_t propensity;
+} ruiji_tags;
+
+typedef struct {
+    int64_t page_size;
+    int64_t pool_size;              /* candidates that are ranked, at most */
+    int64_t ratio_numerator;        /* of the widest price ratio */
+    int64_t ratio_denominator;
+    uint8_t is_narrower;            /* than the band that the neighbours are in */
+    uint8_t on_sale;                /* state of items that may be recommended */
+    float cosine_weight;
+    float category_weight;
+    ruiji_tags tags;
+} ruiji_wanted;
+
+typedef struct {
+    int64_t candidates;             /* length of the four arrays */
+    int64_t *rows;
+    float *cosines;
+    int64_t *merged_rows;
+    float *merged_cosines;
+    const ruiji_page *page;         /* of at least page_size */
+    uint8_t *out;
+    int64_t out_bytes;
+    int64_t items;                  /* on the page that was written */
+    int64_t eligible;               /* items, of the page or not; at least one more than fits if there are more */
+} ruiji_room;
+
 int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t id_bytes, uint64_t hash);
 
 int64_t ruiji_merge_changed(const ruiji_columns *columns, const ruiji_changed *changed, int64_t used_slots,
@@ -52,7 +99,12 @@ int64_t ruiji_rank(const ruiji_columns *columns, const ruiji_changed *changed, c
                    float cosine_weight, float category_weight, int64_t amount_minor, int64_t page_size,
                    const ruiji_page *page);
 
-int64_t ruiji_write_items(const ruiji_columns *columns, const int64_t *rows, int64_t items, uint8_t items_tag,
-                          uint8_t id_tag, const uint8_t *number_tags, const float *scores, const float *cosines,
+int64_t ruiji_write_items(const ruiji_columns *columns, const ruiji_changed *changed, const int64_t *rows, int64_t items,
+                          const ruiji_tags *tags, const float *scores, const float *cosines,
                           const double *price_ratios, const float *category_similarities, const float *propensities,
                           uint8_t *out, int64_t out_bytes);
+
+int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
+                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
+                          const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
+                          ruiji_room *room);

@@ -30,11 +30,12 @@ class PriceBand:
         """
         if math.isinf(max_ratio):
             return cls(0, MAX_PRICE_MINOR)
-        numerator, denominator = _ratio(max_ratio)
+        numerator, denominator = as_fraction(max_ratio)
         low = -(-price_minor * denominator // numerator)
         return cls(low, min(price_minor * numerator // denominator, MAX_PRICE_MINOR))
 
 
 @lru_cache(maxsize=1024)
-def _ratio(max_ratio: float) -> tuple[int, int]:
+def as_fraction(max_ratio: float) -> tuple[int, int]:
+    """Return numerator and denominator of the decimal number that a person would write for a finite ratio."""
     return Fraction(repr(max_ratio)).as_integer_ratio()

@@ -6,7 +6,6 @@ excluded) the `candidates` nearest by cosine, ordered by score, ties by item id.
 
 from __future__ import annotations
 
-import functools
 import time
 
 import numpy as np
@@ -14,11 +13,15 @@ from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.columns.neighbours import NeighbourTable
-from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage
+from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage, Tags
+from ruiji_server.kernels.listed import WrittenItems
 from ruiji_server.ranking.candidates import Candidates, CandidateSearch, NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
 from ruiji_server.ranking.dropped import explain_dropped
+from ruiji_server.ranking.listed import ListedRecommender
+from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query, Trace
+from ruiji_server.ranking.weights import score_weights
 
 
 class Recommender:
@@ -35,6 +38,7 @@ class Recommender:
         self._live = live
         self._index = index
         self._search = CandidateSearch(live, index, table)
+        self._listed = ListedRecommender.of(live, table)
         self._categories = CategoryTree(live.category_paths)
 
     def recommend(self, query: Query) -> Page:
@@ -66,6 +70,25 @@ class Recommender:
             dropped=explain_dropped(query, found, ranked.rows, self._live, self._index, self._tree()),
         )
 
+    def written_page(self, item_id: str, policy: RankingPolicy, page_size: int, tags: Tags) -> WrittenItems | None:
+        """Return the page of a listed item as it is sent, in a fraction of the time that `recommend` takes.
+
+        None means that `recommend` has to be asked: the item is not one of the generation's or changed since, its
+        neighbours do not suffice, or there are no kernels.
+
+        Args:
+            item_id: which.
+            policy: how candidates become a page.
+            page_size: most items to return, at least 1.
+            tags: of the message that the items will be in.
+        """
+        if self._listed is None:
+            return None
+        row = self._live.row_of(item_id)
+        if row is None or row >= len(self._live.base):
+            return None
+        return self._listed.recommend(row, self._tree(), policy, page_size, tags)
+
     def _ranked(self, query: Query, found: Candidates) -> RankedPage:
         """Return the best of the candidates."""
         if query.category_path is None:
@@ -74,7 +97,7 @@ class Recommender:
             rows, cosines = found.rows[:size], found.cosines[:size]
             return RankedPage(rows, cosines, cosines, None, self._price_ratios(query, rows))
         similarities = self._tree().similarities(query.category_path)
-        weights = _weights(query.policy.category_weight)
+        weights = score_weights(query.policy.category_weight)
         price = query.price
         amount_minor = NO_AMOUNT if price is None or price.currency != query.eligible_currency else price.amount_minor
         ranked = self._live.rank(found.rows, found.cosines, similarities, weights, amount_minor, query.page_size)
@@ -110,9 +133,3 @@ class Recommender:
         ratios: NDArray[np.float64] = np.maximum(prices, query.price.amount_minor)
         ratios /= np.minimum(prices, query.price.amount_minor)
         return ratios
-
-
-@functools.lru_cache(maxsize=1024)
-def _weights(category_weight: float) -> tuple[np.float32, np.float32]:
-    """Return the weights of cosine and category similarity, of the type of what they weigh."""
-    return np.float32(1) - np.float32(category_weight), np.float32(category_weight)

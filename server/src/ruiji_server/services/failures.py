@@ -23,7 +23,7 @@ INTERNAL_REASON: Final = "INTERNAL"
 
 Service = TypeVar("Service")
 Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Response = TypeVar("Response", bound=Message | bytes)
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Service, Request, Context], Awaitable[Response]]
 

@@ -34,6 +34,7 @@ from ruiji_server.services.serving import Serving, ServingGenerations
 from ruiji_server.services.subjects import Subject, Subjects, listed_subject
 from ruiji_server.services.variants import RunningExperiments, forced_label, with_settings
 from ruiji_server.services.wire import add_items
+from ruiji_server.services.written_answers import WrittenAnswers
 from ruiji_server.store.engine import Database
 
 if TYPE_CHECKING:
@@ -72,18 +73,22 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self._policy = policy
         self._subjects = Subjects(database, triton, pictures)
         self._experiments = experiments
+        self._written = WrittenAnswers(serving, policy, experiments)
         self._impressions = impressions
         self._units = units
         self._explorer = explorer
 
     @rpc
-    async def SimilarItems(  # noqa: N802  (the contract's name)
+    async def SimilarItems(  # type: ignore[override]  # noqa: N802  (bytes: see written_answers; the contract's name)
         self, request: recommendation_pb2.SimilarItemsRequest, context: Context
-    ) -> recommendation_pb2.SimilarItemsResponse:
-        """Answer with a page of similar items."""
-        served = ServedPage(new_request_id(), request.item_id)
+    ) -> recommendation_pb2.SimilarItemsResponse | bytes:
+        """Answer with a page of similar items, or with such an answer serialised."""
         if self._impressions is None or not self._impressions.draws():
-            return await self._similar_items(request, context, served)
+            written = None if self._explorer is not None else self._written.answer(request)
+            if written is not None:
+                return written
+            return await self._similar_items(request, context, ServedPage(new_request_id(), request.item_id))
+        served = ServedPage(new_request_id(), request.item_id)
         with self._impressions.logged(served):
             return await self._similar_items(request, context, served)
 
@@ -274,7 +279,7 @@ def _page(
     )
     page = serving.recommender.recommend(query)
     if serving.shadow is not None:
-        serving.shadow.offer(query, serving)
+        serving.shadow.offer(lambda: query, serving)
     metrics.observe_page(
         short=len(page.rows) < page_size, exact_scan=page.trace.exact_scan, widenings=page.trace.widenings
     )

@@ -6,6 +6,7 @@ import os
 import time
 from typing import Final
 
+REQUEST_ID_CHARS: Final = 32
 _RANDOM_BYTES: Final = 10
 _VERSION: Final = 7 << 76
 _VERSION_BITS: Final = 0xF << 76

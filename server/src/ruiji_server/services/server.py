@@ -24,7 +24,6 @@ from ruiji.v1 import (
     operations_pb2,
     operations_pb2_grpc,
     recommendation_pb2,
-    recommendation_pb2_grpc,
 )
 from ruiji_events.units import UnitHasher, read_or_make_key
 
@@ -32,7 +31,7 @@ from ruiji_server.domain.limits import MAX_MESSAGE_BYTES
 from ruiji_server.embedding.picture_source import PictureSource
 from ruiji_server.events.keeping import EventKeeping
 from ruiji_server.generations.directory import GenerationDirectory
-from ruiji_server.services import metrics
+from ruiji_server.services import metrics, written_answers
 from ruiji_server.services.catalogue_service import CatalogService
 from ruiji_server.services.event_service import EventService
 from ruiji_server.services.experiment_service import ExperimentService
@@ -97,7 +96,7 @@ class Server:
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
             options=_channel_options(settings),
         )
-        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(
+        written_answers.add_to_server(
             RecommendationService(
                 self._serving,
                 database,

@@ -53,13 +53,14 @@ class ShadowQueries:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._running: asyncio.Future[float] | None = None
 
-    def offer(self, query: Query, serving: Serving) -> None:
-        """Perhaps compare a query that was just answered; returns at once."""
+    def offer(self, make_query: Callable[[], Query], serving: Serving) -> None:
+        """Perhaps compare a query that was just answered; returns at once, mostly without asking for the query."""
         if self._random.random() >= self._settings.share or self._stopping.is_set():
             return
         if self._running is not None and not self._running.done():
             metrics.observe_shadow_skipped()
             return
+        query = make_query()
         # In the event loop, where nothing changes meanwhile: what is served, and what should be.
         served = serving.recommender.recommend(replace(query, page_size=NEIGHBOURS, category_path=None)).cosines
         search = _ExactSearch.prepare(query, serving)

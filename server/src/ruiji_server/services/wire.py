@@ -17,6 +17,7 @@ from ruiji.v1 import recommendation_pb2
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain.limits import MAX_ITEM_ID_BYTES
+from ruiji_server.kernels.columns import Tags
 from ruiji_server.ranking.interleaving import DraftedPage
 from ruiji_server.ranking.query import Page
 
@@ -30,9 +31,8 @@ _TAGGED: Final = np.dtype([("tag", "u1"), ("value", "<f4")])
 
 def add_items(answer: Answer, page: Page, live: LiveColumns) -> None:
     """Add the items of a page to an answer that has none."""
-    compiled = live.base.compiled
-    written = None if compiled is None else compiled.write_items(
-        page.rows, _tag(answer.DESCRIPTOR, "items", _LENGTH_DELIMITED), _ITEM_ID, _NUMBERS,
+    written = live.write_items(
+        page.rows, tags_in(answer.DESCRIPTOR),
         page.scores, page.cosines, page.price_ratios, page.category_similarities, page.propensities,
     )  # fmt: skip
     if written is None:
@@ -59,6 +59,15 @@ def add_named_items(answer: Answer, page: Page | DraftedPage, item_ids: Sequence
     answer.MergeFromString(
         b"".join([heads[len(id_)] + id_ + tail for id_, tail in zip(item_ids, numbers.tolist(), strict=True)])
     )
+
+
+@functools.cache
+def tags_in(answer: Descriptor) -> Tags:
+    """Return the tags of the items of an answer, and of their fields."""
+    return Tags(
+        _tag(answer, "items", _LENGTH_DELIMITED), _ITEM_ID,
+        _SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY,
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=1024)
@@ -104,5 +113,3 @@ _SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY = (
     _tag(recommendation_pb2.SimilarItem.DESCRIPTOR, field, _FIXED32)
     for field in ("score", "cosine", "price_ratio", "category_similarity", "propensity")
 )
-_NUMBERS: Final = bytes((_SCORE, _COSINE, _PRICE_RATIO, _CATEGORY_SIMILARITY, _PROPENSITY))
-"""In the order in which `CompiledColumns.write_items` takes them."""

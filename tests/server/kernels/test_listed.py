@@ -1,0 +1,101 @@
+"""Whole pages by one call: what is refused, and that nothing out of place is believed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ruiji.v1 import recommendation_pb2 as pb
+from ruiji_server.columns.neighbours import NO_NEIGHBOUR
+from ruiji_server.domain.items import ItemState
+from ruiji_server.kernels.listed import ListedPages, Wanted
+from ruiji_server.services.wire import tags_in
+
+from tests.support.compiled import compiled_changes, compiled_columns
+
+TAGS = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
+NONE = int(NO_NEIGHBOUR)
+IDS = [b"a", b"b", b"c", b"d"]
+
+
+def wanted(page_size=2, pool_size=2, numerator=2, denominator=1, *, is_narrower=False) -> Wanted:
+    return Wanted(
+        page_size, pool_size, numerator, denominator, is_narrower, ItemState.ON_SALE, 1.0, 0.0, TAGS
+    )  # fmt: skip
+
+
+def page(neighbours, cosines, wishes=None, *, row=0, hidden=(), changed=(), prices=None, similarities=(1.0,)):
+    """Return ids on the page and whether the catalogue is exhausted; None if it is refused."""
+    columns = compiled_columns(IDS, prices_minor=prices)
+    hidden_rows = np.isin(np.arange(len(IDS)), hidden)
+    rows = np.array([neighbours] * len(IDS), np.uint32)
+    pages = ListedPages(columns, rows, np.array([cosines] * len(IDS), np.float32), hidden_rows)
+    found = pages.page(
+        row, pages.prepared(wishes or wanted()), np.array(similarities, np.float32), compiled_changes(columns, changed),
+        len(changed), has_changes=bool(hidden or changed),
+    )  # fmt: skip
+    if found is None:
+        return None
+    items = pb.SimilarItemsResponse.FromString(found.content).items
+    assert len(items) == found.items
+    return [item.item_id for item in items], found.exhausted
+
+
+def test_the_nearest_fill_the_page():
+    assert page([2, 1, 3], [0.9, 0.8, 0.7]) == (["c", "b"], False)
+
+
+def test_a_row_that_ends_is_the_whole_catalogue():
+    assert page([2, NONE, NONE], [0.9, 0, 0]) == (["c"], True)
+    assert page([2, 1, NONE], [0.9, 0.8, 0]) == (["c", "b"], True)
+    assert page([NONE, NONE, NONE], [0, 0, 0]) == ([], True)
+
+
+def test_a_full_row_of_which_too_few_are_left_says_nothing():
+    assert page([2, 1], [0.9, 0.8]) is None, "a third may be eligible"
+    assert page([2, 1, 3], [0.9, 0.8, 0.7], hidden=[2]) is None
+    assert page([2, 1, 3], [0.9, 0.8, 0.7], wanted(pool_size=3), hidden=[2]) is None
+
+
+def test_hidden_rows_have_no_page_and_are_on_none():
+    assert page([2, 1, NONE], [0.9, 0.8, 0], hidden=[0]) is None
+    assert page([2, 1, NONE], [0.9, 0.8, 0], hidden=[2]) == (["b"], True)
+
+
+def test_changed_items_come_in():
+    assert page([2, 1, NONE], [0.9, -0.8, 0], changed=[b"new"]) == (["c", "new"], False)
+
+
+@pytest.mark.parametrize(("price", "inside"), [(49, False), (50, True), (200, True), (201, False)])
+def test_a_narrower_band_takes_its_bounds_in(price, inside):
+    found = page([1, NONE], [0.9, 0], wanted(is_narrower=True), prices=[100, price, 100, 100])
+    assert found == ((["b"] if inside else []), True)
+
+
+def test_the_highest_prices_do_not_overflow():
+    most = 2**63 - 1
+    assert page([1, NONE], [0.9, 0], wanted(1, 1, most, most - 1, is_narrower=True), prices=[most] * 4) == (["b"], True)
+
+
+@pytest.mark.parametrize("row", [-1, 4, 2**62])
+def test_a_row_of_nobody_is_refused(row):
+    assert page([2, 1, NONE], [0.9, 0.8, 0], row=row) is None
+
+
+def test_neighbours_that_are_nobody_are_refused():
+    assert page([2, 4, NONE], [0.9, 0.8, 0]) is None
+
+
+def test_a_category_that_nobody_knows_is_refused():
+    assert page([2, 1, NONE], [0.9, 0.8, 0], similarities=()) is None
+
+
+def test_what_64_bits_cannot_hold_is_not_prepared():
+    pages = ListedPages(
+        compiled_columns(IDS), np.zeros((4, 1), np.uint32), np.zeros((4, 1), np.float32), np.zeros(4, bool)
+    )
+    assert pages.prepared(wanted(numerator=2**63)) is None
+
+
+def test_arrays_of_another_generation_are_refused_by_name():
+    with pytest.raises(ValueError, match="neighbours"):
+        ListedPages(compiled_columns(IDS), np.zeros((3, 1), np.uint32), np.zeros((3, 1), np.float32), np.zeros(4, bool))

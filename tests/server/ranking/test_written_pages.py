@@ -1,0 +1,141 @@
+"""Pages that the kernel writes are, byte for byte, those that the recommender makes and protobuf encodes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruiji.v1 import recommendation_pb2 as pb
+from ruiji_server.columns import reader
+from ruiji_server.columns.live import ItemChange, LiveColumns
+from ruiji_server.columns.neighbours import NeighbourTable
+from ruiji_server.columns.reader import Columns
+from ruiji_server.domain.items import ItemState
+from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
+from ruiji_server.ranking.policy import RankingPolicy
+from ruiji_server.ranking.query import Query
+from ruiji_server.ranking.recommender import Recommender
+from ruiji_server.services.wire import add_items, tags_in
+
+from tests.support.catalogues import CATEGORIES
+from tests.support.columns import Column
+
+TABLE_RATIO = 2.0
+TAGS = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
+
+
+@pytest.fixture(scope="module")
+def table(generation, tmp_path_factory) -> NeighbourTable:
+    """Narrow, so that what is left of it after changes often does not suffice."""
+    folder = tmp_path_factory.mktemp("table")
+    settings = NeighbourTableSettings(width=48, max_price_ratio=TABLE_RATIO)
+    write_neighbours(folder, generation.columns, generation.index, settings, lambda _items: None)
+    return NeighbourTable.open(folder, TABLE_RATIO)
+
+
+def the_long_way(recommender: Recommender, live: LiveColumns, item_id: str, policy, page_size):
+    """Return the page as a message, and whether the neighbour table sufficed for it."""
+    row = live.row_of(item_id)
+    query = Query(live.embedding(row), page_size, policy, live.price(row), live.category_path(row), row=row)
+    page = recommender.recommend(query)
+    answer = pb.SimilarItemsResponse(catalogue_exhausted=page.exhausted)
+    add_items(answer, page, live)
+    return answer, page.trace.from_table
+
+
+def written(recommender: Recommender, item_id: str, policy, page_size) -> pb.SimilarItemsResponse | None:
+    found = recommender.written_page(item_id, policy, page_size, TAGS)
+    if found is None:
+        return None
+    answer = pb.SimilarItemsResponse.FromString(found.content)
+    answer.catalogue_exhausted = found.exhausted
+    assert len(answer.items) == found.items
+    return answer
+
+
+policies = st.builds(
+    RankingPolicy,
+    max_price_ratio=st.sampled_from([1.0, 1.15, 1.5, TABLE_RATIO]) | st.floats(1.0, TABLE_RATIO),
+    category_weight=st.sampled_from([0.0, 0.2, 1.0]) | st.floats(0.0, 1.0),
+    candidates=st.integers(1, 48),
+)
+changes = st.tuples(
+    st.integers(0, 3_000),
+    st.integers(1, 20_000),
+    st.sampled_from(["JPY", "USD", "EUR"]),
+    st.sampled_from([*CATEGORIES, ("Never", "seen")]),
+    st.sampled_from(ItemState),
+    st.integers(0, 2_999),
+    st.sampled_from(["item-{:05d}", "新しい{}", "x" * 120 + "{:05d}"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    changed=st.lists(changes, max_size=30),
+    gone=st.lists(st.integers(0, 2_999), max_size=10),
+    asked=st.lists(st.integers(0, 2_999), min_size=1, max_size=10),
+    policy=policies,
+    page_size=st.integers(1, 60),
+)
+def test_whatever_changed_since(generation, table, changed, gone, asked, policy, page_size):
+    columns = generation.columns
+    live = LiveColumns(columns)
+    recommender = Recommender(live, generation.index, table)
+    for number, price, currency, path, state, vector, pattern in changed:
+        item_id = pattern.format(number)
+        column = Column(item_id, price, currency, path, state, columns.embeddings[vector])
+        live.apply([ItemChange(item_id, column)])
+    live.apply(ItemChange(columns.item_id(row), None) for row in gone)
+    for item_id in map(columns.item_id, asked):
+        found, row = written(recommender, item_id, policy, page_size), live.row_of(item_id)
+        if row is None or row >= len(columns):
+            assert found is None
+        elif found is not None:
+            wanted, _ = the_long_way(recommender, live, item_id, policy, page_size)
+            assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "page_size", "least"), [(2.0, 20, 900), (2.0, 1, 900), (2.0, 40, 900), (1.2, 20, 10)]
+)
+def test_every_item_of_the_generation_whose_neighbours_suffice_has_one(generation, table, ratio, page_size, least):
+    live = LiveColumns(generation.columns)
+    recommender, policy = Recommender(live, generation.index, table), RankingPolicy(ratio, 0.2, 30)
+    sufficed = 0
+    for row in range(0, len(generation.columns), 3):
+        item_id = generation.columns.item_id(row)
+        wanted, from_table = the_long_way(recommender, live, item_id, policy, page_size)
+        found = written(recommender, item_id, policy, page_size)
+        assert (found is not None) == from_table
+        assert found is None or found == wanted
+        sufficed += from_table
+    assert sufficed >= least
+
+
+def test_what_the_table_does_not_cover_is_left_to_the_long_way(generation, table):
+    recommender = Recommender(LiveColumns(generation.columns), generation.index, table)
+    item_id = generation.columns.item_id(5)
+    assert written(recommender, item_id, RankingPolicy(max_price_ratio=2.01, candidates=30), 20) is None
+    assert written(recommender, item_id, RankingPolicy(max_price_ratio=math.inf, candidates=30), 20) is None
+    assert written(recommender, item_id, RankingPolicy(candidates=49), 20) is None
+    assert written(recommender, item_id, RankingPolicy(candidates=30), 60) is None
+    assert written(recommender, "nobody", RankingPolicy(candidates=30), 20) is None
+
+
+def test_without_kernels_or_a_table_there_is_none(generation, table, monkeypatch):
+    item_id = generation.columns.item_id(5)
+    assert written(Recommender(LiveColumns(generation.columns), generation.index), item_id, RankingPolicy(), 20) is None
+    monkeypatch.setattr(reader, "KERNELS", None)
+    live = LiveColumns(Columns(generation.folder))
+    assert written(Recommender(live, generation.index, table), item_id, RankingPolicy(candidates=30), 20) is None
+
+
+def test_policies_without_end_are_not_all_remembered(generation, table):
+    recommender = Recommender(LiveColumns(generation.columns), generation.index, table)
+    for number in range(1_500):
+        policy = RankingPolicy(category_weight=number / 1_500, candidates=30)
+        recommender.written_page(generation.columns.item_id(5), policy, 20, TAGS)
+    assert len(recommender._listed._prepared) <= 1_024
