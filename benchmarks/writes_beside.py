@@ -54,6 +54,8 @@ _DRAWS = 20_000
 class Plan:
     """How it is measured."""
 
+    pages_per_s: float | None
+    """None asks for half of the saturation rate."""
     upserts_per_s: float
     rounds: int
     seconds: float
@@ -66,7 +68,6 @@ class Plan:
 class Round:
     """One server's life."""
 
-    saturation_per_s: float
     alone: OpenLoop
     beside: OpenLoop
     upserts: OpenLoop
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=200_000, help="in the catalogue (default: 200000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("build/comparison"), help="folder of the comparison")
+    parser.add_argument("--pages", type=float, help="a second (default: half of the saturation rate)")
     parser.add_argument("--upserts", type=float, default=100.0, help="of one item each, a second (default: 100)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default: 10)")
@@ -89,7 +91,7 @@ def main() -> None:
                  "--systems ruiji --prepare-only` first")  # fmt: skip
     server_core, generator_core = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, {generator_core})
-    plan = Plan(options.upserts, options.rounds, options.seconds, options.seed, server_core)
+    plan = Plan(options.pages, options.upserts, options.rounds, options.seconds, options.seed, server_core)
     with bar(Console(stderr=True), "Measuring", options.rounds) as progress:
         rounds = uvloop.run(measure(work, plan, progress))
     page = report(rounds, plan)
@@ -161,15 +163,16 @@ async def one_round(
         async with Generator(reads) as reader, Generator(writes) as writer:
             await reader.closed_loop(queries, 32, _WARM_UP_S, server.cpu_s)
             saturation = (await reader.closed_loop(queries, 32, plan.seconds, server.cpu_s)).requests_per_s
-            alone = await reader.open_loop(queries, saturation / 2, plan.seconds, rng)
+            rate = saturation / 2 if plan.pages_per_s is None else plan.pages_per_s
+            alone = await reader.open_loop(queries, rate, plan.seconds, rng)
             each_once = np.arange(len(upserts))
             beside, written = await asyncio.gather(
-                reader.open_loop(queries, saturation / 2, plan.seconds, rng),
+                reader.open_loop(queries, rate, plan.seconds, rng),
                 writer.open_loop(each_once, plan.upserts_per_s, plan.seconds, rng),
             )
     finally:
         server.stop()
-    return Round(saturation, alone, beside, written)
+    return Round(alone, beside, written)
 
 
 async def _answers(server: ServerProcess, target: Target) -> None:
@@ -194,7 +197,7 @@ def p99_ms(loops: list[OpenLoop]) -> float:
 
 def report(rounds: list[Round], plan: Plan) -> str:
     """Return a Markdown table."""
-    rate = statistics.median(one.saturation_per_s for one in rounds) / 2
+    rate = statistics.median(one.alone.offered_per_s for one in rounds)
     rows = {
         f"pages alone, {rate:,.0f}/s": [one.alone for one in rounds],
         f"pages, {rate:,.0f}/s, beside upserts": [one.beside for one in rounds],

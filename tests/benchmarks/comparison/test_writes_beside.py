@@ -22,12 +22,14 @@ def prepared(work):
     assert store.read_bytes() == before, "the store of the comparison was written to"
 
 
-async def test_everything_is_answered_and_reported(prepared):
-    plan = Plan(upserts_per_s=20, rounds=1, seconds=1.0, seed=0, server_core=0)
+@pytest.mark.parametrize("pages_per_s", [None, 50])
+async def test_everything_is_answered_and_reported(prepared, pages_per_s):
+    plan = Plan(pages_per_s=pages_per_s, upserts_per_s=20, rounds=1, seconds=1.0, seed=0, server_core=0)
     with bar(Console(quiet=True), "Measuring", 1) as progress:
         rounds = await measure(prepared, plan, progress)
     (one,) = rounds
     assert one.upserts.answered == 20
     assert [loop.failed for loop in (one.alone, one.beside, one.upserts)] == [0, 0, 0]
+    assert pages_per_s is None or one.alone.offered_per_s == one.beside.offered_per_s == pages_per_s
     lines = report(rounds, plan).splitlines()
     assert [line.split("|")[1].split(",")[0].strip() for line in lines[2:]] == ["pages alone", "pages", "upserts"]

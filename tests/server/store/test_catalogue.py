@@ -127,6 +127,7 @@ def test_a_request_is_forgotten_when_it_is_too_old_to_be_repeated(store, databas
         connection.execute(
             update(applied_requests).where(applied_requests.c.request_id == "old").values(applied_at_us=long_ago)
         )
-    store.upsert("another", "", [an_item("c")])
+    for number in range(20):
+        store.upsert(f"another {number}", "", [an_item(f"c{number}")])
     assert store.upsert("recent", "", [an_item("b")]).replayed
     assert not store.upsert("old", "", [an_item("a")]).replayed

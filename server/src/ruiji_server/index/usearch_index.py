@@ -15,6 +15,7 @@ from ruiji_server.index.quantisation import Int8Scale
 
 _ADD_AT_ONCE = 4_000
 """Between two reports of progress; enough that threads seldom wait for each other's end."""
+_WARMING_K = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,14 @@ class UsearchIndex:
     def is_open(self) -> bool:
         """Whether it takes memory of this process: False for a viewed file that nobody has searched."""
         return self._unopened is None
+
+    def open(self, query: NDArray[np.float32]) -> None:
+        """Open it now, in some other thread than the one that will search, and search once: the first is the slowest.
+
+        Args:
+            query: any, shape (dimensions,), float32, unit length.
+        """
+        self.search(query, _WARMING_K)
 
     def _open(self) -> Index:
         if self._unopened is None:

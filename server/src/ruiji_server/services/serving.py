@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 _CHANGES_AT_ONCE = 200
 """Changes applied between two requests; takes about a millisecond."""
-_READ_S = 0.02
+_READ_S = 0.05
 """Shortest time from one reading of the feed to the next: a stream of single changes is read some at a time."""
 _WATCH_S = 0.5
 """Longest wait for a change before looking whether to end."""
@@ -187,6 +187,8 @@ class ServingGenerations:
                 metrics.observe_followed(serving.encoder_id, followed=False)
                 _LOG.exception("generation %s answers as it is: no change reaches it any more", generation_id)
                 return
+            if changed and not serving.generation.index.is_open:
+                await asyncio.to_thread(_open_index, serving.generation)
             serving.live.apply(ItemChange(change.item_id, change.item) for change in changed)
             passed, serving.feed_position = position - serving.feed_position, position
             if passed:
@@ -226,6 +228,8 @@ class ServingGenerations:
             changed, reached = self._feed.changed_items(encoder_id, position, 10 * _CHANGES_AT_ONCE)
             live.apply(ItemChange(change.item_id, change.item) for change in changed)
             if reached == position:
+                if live.has_changes:
+                    _open_index(generation)
                 recommender = Recommender(live, generation.index, generation.neighbours)
                 return Serving(generation, live, recommender, position, self._shadow)
             position = reached
@@ -275,3 +279,8 @@ class ServingGenerations:
                 Reason.GENERATION_UNAVAILABLE, "no generation is loaded yet; build one with `ruiji index build`"
             )
         return self._choice
+
+
+def _open_index(generation: Generation) -> None:
+    """Open the index before a request has to: changed items have no neighbours in the table. Not in the event loop."""
+    generation.index.open(generation.columns.embeddings[0])

@@ -19,7 +19,7 @@ from ruiji_server.store.encoders import encoder_ids, is_active
 from ruiji_server.store.engine import Database
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.locks import own_items
-from ruiji_server.store.requests import RequestName, begin_requests, end_requests
+from ruiji_server.store.requests import RequestName, begin_requests, end_requests, forget_requests
 from ruiji_server.store.rows import WrittenMeanwhile
 from ruiji_server.store.schema import embedding_tasks, embeddings, encoders, item_pictures, items
 
@@ -37,6 +37,10 @@ __all__ = [
 
 _ROUNDS: Final = 3
 """Times that an upsert may meet another writer who is just making one of its items, before it asks to be alone."""
+_FORGET_EACH: Final = 20
+"""Requests after which old ones are forgotten."""
+_FORGOTTEN_FOR_EACH: Final = 5
+"""Old requests that are forgotten at most for each new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class CatalogueStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._since_forgotten = 0
 
     def upsert(self, request_id: str, content_sha256: str, batch: Sequence[Item | Rejection]) -> UpsertAnswer:
         """Apply a batch once, however often it is sent, and whoever else writes the same items.
@@ -192,9 +197,17 @@ class CatalogueStore:
                     )
                     for request in new
                 }
-                end_requests(connection, given, now_us=now)
+                end_requests(connection, given)
+                self._perhaps_forget(connection, len(new), now)
                 answers.update(given)
         return [answers[request.name.request_id] for request in requests]
+
+    def _perhaps_forget(self, connection: Connection, requests: int, now_us: int) -> None:
+        """Forget old requests now and then; more of them than came meanwhile, so that they do not pile up."""
+        self._since_forgotten += requests
+        if self._since_forgotten >= _FORGET_EACH:
+            forget_requests(connection, at_most=_FORGOTTEN_FOR_EACH * self._since_forgotten, now_us=now_us)
+            self._since_forgotten = 0
 
 
 def _delete_rows(connection: Connection, item_ids: Sequence[str]) -> None:

@@ -14,8 +14,6 @@ from ruiji_server.store.schema import applied_requests
 
 REQUEST_MEMORY_S = 7 * 24 * 3600
 """How long a request id is remembered; the contract promises 24 hours."""
-_FORGOTTEN_AT_ONCE = 100
-"""More than one request brings, so that what is old never piles up; few, so that nobody waits for it."""
 
 # Statements are made once: with every request that takes longer than SQLite takes to carry them out.
 _KNOWN = select(applied_requests.c.request_id, applied_requests.c.content_sha256, applied_requests.c.answer).where(
@@ -29,7 +27,7 @@ _ANSWER = (
 _OLD = (
     select(applied_requests.c.request_id)
     .where(applied_requests.c.applied_at_us < bindparam("before_us"))
-    .limit(_FORGOTTEN_AT_ONCE)
+    .limit(bindparam("at_most"))
     .with_for_update(skip_locked=True)
     .cte("old")
 )
@@ -83,10 +81,14 @@ def begin_requests(
     }
 
 
-def end_requests(connection: Connection, answers: Mapping[str, UpsertAnswer], *, now_us: int) -> None:
-    """Keep the answers by request id, and forget some requests that are too old to be repeated."""
+def end_requests(connection: Connection, answers: Mapping[str, UpsertAnswer]) -> None:
+    """Keep the answers by request id."""
     connection.execute(
         _ANSWER,
         [{"of_request": request_id, "given": answer_to_json(answers[request_id])} for request_id in sorted(answers)],
     )
-    connection.execute(_FORGET, {"before_us": now_us - REQUEST_MEMORY_S * 1_000_000})
+
+
+def forget_requests(connection: Connection, *, at_most: int, now_us: int) -> None:
+    """Forget some requests that are too old to be repeated."""
+    connection.execute(_FORGET, {"before_us": now_us - REQUEST_MEMORY_S * 1_000_000, "at_most": at_most})
