@@ -100,9 +100,10 @@ def test_a_builder_that_is_killed_at_any_step_leaves_what_was_published(store, t
             assert f"{stage}\n" in iter(killed.stdout.readline, "")
             time.sleep(rng.random() * 0.02)
             killed.kill()
-        # At the last stage it may have been faster.
+            reached = {stage, *killed.stdout.read().splitlines()}
+        # On a busy machine it may have come to its last stage, and to its end.
         current = directory.open_current().manifest
-        assert current.generation_id == published.generation_id or stage == "Checksums"
+        assert current.generation_id == published.generation_id or "Checksums" in reached
     _, after = build(store, tmp_path, QUICK)
     assert directory.current_id() == after.generation_id
     assert not [name for name in folders(tmp_path) if name.startswith(".")]
