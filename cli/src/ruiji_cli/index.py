@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,10 +26,6 @@ from ruiji_cli.options import (
 
 if TYPE_CHECKING:
     from ruiji_server.generations.verification import Verification
-
-_LOG = logging.getLogger(__name__)
-_EVERY_S = 5.0
-_LONGEST_PAUSE_S = 3600.0
 
 app = typer.Typer(
     help="Build, verify, list, collect and move generations: immutable indexes of the catalogue.", no_args_is_help=True
