@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -71,12 +72,18 @@ def stubs_of(server_pid: int) -> list[int]:
 def regions_of(pid: int) -> set[str]:
     """Return the shared-memory regions that a process maps: its own, whatever other servers run beside it."""
     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
-    return {name for name in regions() if name in maps}
+    return {path.name for path in SHARED_MEMORY.glob(f"{PREFIX}*") if path.name in maps}
 
 
-def regions() -> set[str]:
-    """Return the names of all shared memory regions that supervisors made."""
-    return {path.name for path in SHARED_MEMORY.glob(f"{PREFIX}*")}
+def runtime_of(pid: int) -> str:
+    """Return the name of the runtime folder that a tritonserver lives in, which its regions' names begin with."""
+    (name,) = {region[: len(PREFIX) + 16] for region in regions_of(pid)}
+    return name
+
+
+def left_of(runtime: str) -> list[Path]:
+    """Return what there is on the machine of a runtime folder: the folder, its regions."""
+    return [*Path(tempfile.gettempdir()).glob(runtime), *SHARED_MEMORY.glob(f"{runtime}-*")]
 
 
 def _state_and_parent(process: Path) -> tuple[str, int]:

@@ -24,7 +24,7 @@ from ruiji_triton.supervisor import TritonSupervisor
 from tritonclient.utils import InferenceServerException
 
 from tests.support.tiny_encoder import write_tiny_encoder
-from tests.triton.helpers import embed, is_running, random_pixels, regions, regions_of, stubs_of, wait_until
+from tests.triton.helpers import embed, is_running, left_of, random_pixels, regions_of, runtime_of, stubs_of, wait_until
 
 pytestmark = [pytest.mark.triton, pytest.mark.usefixtures("triton_installed")]
 
@@ -93,12 +93,13 @@ def test_killed_server_comes_back_at_the_same_address(supervisor: TritonSupervis
     (stub,) = stubs_of(server)
     left_behind = regions_of(server)
     assert left_behind
+    runtime = runtime_of(server)
     os.kill(server, signal.SIGKILL)
     wait_until(lambda: _answers(supervisor))
     assert supervisor.url == url
     assert _pid(supervisor) != server
     assert not is_running(stub)
-    assert not left_behind & regions()
+    assert not left_behind & {path.name for path in left_of(runtime)}
 
 
 def test_server_that_hangs_is_replaced(repositories: WrittenRepositories) -> None:
@@ -114,14 +115,14 @@ def test_server_that_hangs_is_replaced(repositories: WrittenRepositories) -> Non
 
 
 def test_stop_leaves_no_process_no_shared_memory_and_no_folder(attentive: SupervisorSettings) -> None:
-    before = regions()
     with TritonSupervisor(attentive) as supervisor:
-        assert regions() > before
         server = _pid(supervisor)
+        runtime = runtime_of(server)
+        assert len(left_of(runtime)) > 1
         processes = [server, *stubs_of(server)]
         os.kill(processes[1], signal.SIGKILL)
         wait_until(lambda: _answers(supervisor))
-    assert regions() <= before
+    assert not left_of(runtime)
     assert not any(is_running(pid) for pid in processes)
     assert supervisor.wait(0)
     assert not supervisor.serving
@@ -140,12 +141,12 @@ def test_requests_in_flight_are_answered_when_a_stop_comes(tmp_path: Path) -> No
 
 
 def test_sigterm_ends_the_foreground_and_all_that_it_started(repositories: WrittenRepositories) -> None:
-    before = regions()
     with _foreground(repositories) as (process, _, server):
         processes = [server, *stubs_of(server)]
+        runtime = runtime_of(server)
         process.terminate()
         assert process.wait(30) == 0
-    assert regions() <= before
+    assert not left_of(runtime)
     assert not any(is_running(pid) for pid in processes)
 
 
@@ -189,13 +190,13 @@ def test_killed_supervisor_takes_its_server_along_and_the_next_one_cleans_up(
 ) -> None:
     with _foreground(repositories) as (process, _, server):
         processes = [server, *stubs_of(server)]
-        left_behind = regions_of(server)
-        assert left_behind
+        runtime = runtime_of(server)
+        assert len(left_of(runtime)) > 1
         process.kill()
         process.wait()
         wait_until(lambda: not any(is_running(pid) for pid in processes))
     with TritonSupervisor(attentive):
-        assert not left_behind & regions()
+        assert not left_of(runtime)
 
 
 def test_supervisor_gives_up_when_restarts_do_not_help(repositories: WrittenRepositories) -> None:
