@@ -36,6 +36,7 @@ from ruiji_server.services.catalogue_service import CatalogService
 from ruiji_server.services.event_service import EventService
 from ruiji_server.services.experiment_service import ExperimentService
 from ruiji_server.services.exploring import Explorer
+from ruiji_server.services.handlers import add_service
 from ruiji_server.services.operations_service import OperationsService
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.serving import ServingGenerations
@@ -110,18 +111,24 @@ class Server:
             ),
             self._server,
         )
-        events_pb2_grpc.add_EventServiceServicer_to_server(
-            EventService(None if events is None else events.intake, units), self._server
+        add_service(
+            events_pb2_grpc.add_EventServiceServicer_to_server,
+            EventService(None if events is None else events.intake, units),
+            self._server,
         )
         self._catalogue = CatalogService(database, pictures)
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(self._catalogue, self._server)
-        operations_pb2_grpc.add_OperationsServiceServicer_to_server(
-            OperationsService(self._serving, database), self._server
+        add_service(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, self._catalogue, self._server)
+        add_service(
+            operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+            OperationsService(self._serving, database),
+            self._server,
         )
-        experiments_pb2_grpc.add_ExperimentServiceServicer_to_server(
-            ExperimentService(database, generations, self._serving, self._experiments), self._server
+        add_service(
+            experiments_pb2_grpc.add_ExperimentServiceServicer_to_server,
+            ExperimentService(database, generations, self._serving, self._experiments),
+            self._server,
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        add_service(health_pb2_grpc.add_HealthServicer_to_server, self._health, self._server)
         reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.port = self._bind()
 

@@ -16,6 +16,7 @@ from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Query
 from ruiji_server.services import metrics
+from ruiji_server.services.handlers import add_service
 from ruiji_server.services.messages import check_asker, page_size_of, policy_of
 from ruiji_server.services.request_ids import REQUEST_ID_CHARS, new_request_id
 from ruiji_server.services.serving import Serving, ServingGenerations
@@ -79,8 +80,8 @@ def add_to_server(service: recommendation_pb2_grpc.RecommendationServiceServicer
         request_deserializer=recommendation_pb2.SimilarItemsRequest.FromString,
         response_serializer=_serialised,
     )
-    recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(service, server)
-    # What is registered last for a method has it.
+    add_service(recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server, service, server)
+    # What is registered goes before what is found by name.
     name = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
     server.add_registered_method_handlers(name, {"SimilarItems": handler})  # type: ignore[attr-defined]  # not in grpc-stubs
 
