@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -85,6 +86,7 @@ OPERATIONS: dict[str, Callable[[Database], object]] = {
 }
 IN_INDEX_ORDER = {"changes", "last position", "snapshot"}
 """What reads without bound or at every poll may not sort either."""
+EXPLAINED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 READS_EVERYTHING = {("snapshot", "Index Scan of all of pk_items")}
 
 
@@ -114,31 +116,55 @@ def test_rows_are_found_by_an_index(full):
 @contextmanager
 def explained(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
     """Collect every statement that runs, with the steps of its plan that take longer in a larger store."""
-    collected: list[tuple[str, list[str]]] = []
-    if database.engine.dialect.name == "sqlite":
-        slow_steps = slow_steps_sqlite
-    else:
-        leading = {
-            index: columns[0]
-            for table in BIG_TABLES
-            for index, columns in [
-                *((entry["name"], entry["column_names"]) for entry in inspect(database.engine).get_indexes(table)),
-                (f"pk_{table}", inspect(database.engine).get_pk_constraint(table)["constrained_columns"]),
-            ]
-        }
+    explain = explained_sqlite if database.engine.dialect.name == "sqlite" else explained_postgresql
+    with explain(database) as collected:
+        yield collected
 
-        def slow_steps(connection: Connection, statement: str, parameters: Any) -> list[str]:
-            return slow_steps_postgresql(connection, statement, parameters, leading)
+
+@contextmanager
+def explained_sqlite(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
+    """Ask the driver, which sees what SQLAlchemy is not asked to carry out too."""
+    statements: list[str] = []
+    collected: list[tuple[str, list[str]]] = []
+
+    def begin(driver: sqlite3.Connection, *_: object) -> None:
+        driver.set_trace_callback(statements.append)
+
+    def end(driver: sqlite3.Connection, *_: object) -> None:
+        driver.set_trace_callback(None)
+
+    event.listen(database.engine, "checkout", begin)
+    event.listen(database.engine, "checkin", end)
+    try:
+        yield collected
+    finally:
+        event.remove(database.engine, "checkout", begin)
+        event.remove(database.engine, "checkin", end)
+    with database.read() as connection:
+        collected += [(each, slow_steps_sqlite(connection, each)) for each in statements if EXPLAINED.match(each)]
+
+
+@contextmanager
+def explained_postgresql(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
+    collected: list[tuple[str, list[str]]] = []
+    leading = {
+        index: columns[0]
+        for table in BIG_TABLES
+        for index, columns in [
+            *((entry["name"], entry["column_names"]) for entry in inspect(database.engine).get_indexes(table)),
+            (f"pk_{table}", inspect(database.engine).get_pk_constraint(table)["constrained_columns"]),
+        ]
+    }
 
     def explain(
         connection: Connection, _cursor: Any, statement: str, parameters: Any, context: Any, _many: bool
     ) -> None:
-        if not re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", statement):
+        if not EXPLAINED.match(statement):
             return
-        if "yield_per" in context.execution_options and connection.dialect.name == "postgresql":
+        if "yield_per" in context.execution_options:
             statement = f"DECLARE explained CURSOR FOR {statement}"
         one = parameters[0] if isinstance(parameters, list) else parameters
-        collected.append((statement, slow_steps(connection, statement, one)))
+        collected.append((statement, slow_steps_postgresql(connection, statement, one, leading)))
 
     event.listen(database.engine, "before_cursor_execute", explain)
     try:
@@ -147,9 +173,8 @@ def explained(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
         event.remove(database.engine, "before_cursor_execute", explain)
 
 
-def slow_steps_sqlite(connection: Connection, statement: str, parameters: Any) -> list[str]:
-    rows = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
-    steps = [row[3] for row in rows]
+def slow_steps_sqlite(connection: Connection, statement: str) -> list[str]:
+    steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
     # ANY is a search that jumps over an index's leading column.
     slow = [step for step in steps if re.match(rf"SCAN ({'|'.join(BIG_TABLES)})\b", step) or "ANY(" in step]
     return slow + ["sort" for step in steps if "TEMP B-TREE" in step]

@@ -49,7 +49,16 @@ class UpsertAnswer:
 
 def answer_to_json(answer: UpsertAnswer) -> str:
     """Return the answer as it is stored."""
-    return json.dumps(asdict(answer), ensure_ascii=False)
+    outcomes = [
+        {
+            "item_id": outcome.item_id,
+            "kind": outcome.kind,
+            "rejection": None if outcome.rejection is None else asdict(outcome.rejection),
+        }
+        for outcome in answer.outcomes
+    ]
+    kept = {"outcomes": outcomes, "feed_position": answer.feed_position, "replayed": answer.replayed}
+    return json.dumps(kept, ensure_ascii=False)
 
 
 def answer_from_json(text: str) -> UpsertAnswer:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ruiji_server.domain.errors import Reason
 from ruiji_server.domain.items import Item, PictureContent, PictureUri
@@ -16,27 +16,48 @@ from ruiji_server.store.encoders import active_encoder_ids
 from ruiji_server.store.feed import append_changes, last_position
 from ruiji_server.store.rows import insert_rows, upsert_rows
 from ruiji_server.store.schema import embedding_tasks, item_pictures, items
+from ruiji_server.store.statements import FrequentStatement, Lookup
 
-# Made once: with every batch that takes longer than SQLite takes to carry them out.
-_PRESENT = (
-    select(items)
-    .where(items.c.item_id.in_(bindparam("item_ids", expanding=True)))
-    .order_by(items.c.item_id)
-    .with_for_update()
+_PRESENT = Lookup(
+    select(
+        items.c.item_id,
+        items.c.title,
+        items.c.price_minor,
+        items.c.currency,
+        items.c.category_path,
+        items.c.state,
+        items.c.picture_sha256,
+        items.c.picture_uri,
+    ),
+    items.c.item_id,
+    lock=True,
 )
-_UPDATE = (
+_UPDATE = FrequentStatement(
     update(items)
     .where(items.c.item_id == bindparam("key"))
     .values({column.name: bindparam(column.name) for column in items.columns if column.name != "item_id"})
 )
 
 
+class _Before(NamedTuple):
+    """An item's row before the batch."""
+
+    item_id: str
+    title: str
+    price_minor: int
+    currency: str
+    category_path: str
+    state: int
+    picture_sha256: str
+    picture_uri: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     item: Item
     picture_sha256: str
-    before: Row[Any] | None
-    """The item's row; None if it is new."""
+    before: _Before | None
+    """None if the item is new."""
 
     @property
     def new_picture(self) -> bool:
@@ -73,7 +94,7 @@ def apply_batch(connection: Connection, batch: Sequence[Item | Rejection], *, no
         change = _Change(entry, digest, before)
         if before is None:
             kind = UpsertKind.CREATED
-        elif change.new_picture or not _described(entry).items() <= before._mapping.items():
+        elif change.new_picture or not _described(entry).items() <= before._asdict().items():
             kind = UpsertKind.UPDATED
         else:
             kind = UpsertKind.UNCHANGED
@@ -84,9 +105,9 @@ def apply_batch(connection: Connection, batch: Sequence[Item | Rejection], *, no
     return UpsertAnswer(tuple(outcomes), max(positions.values()) if positions else last_position(connection))
 
 
-def _lock_items(connection: Connection, batch: Sequence[Item | Rejection]) -> dict[str, Row[Any]]:
+def _lock_items(connection: Connection, batch: Sequence[Item | Rejection]) -> dict[str, _Before]:
     wanted = [entry.item_id for entry in batch if isinstance(entry, Item)]
-    return {row.item_id: row for row in connection.execute(_PRESENT, {"item_ids": wanted})}
+    return {row[0]: _Before(*row) for row in _PRESENT.rows(connection, wanted)}
 
 
 def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> dict[str, int]:
@@ -102,7 +123,7 @@ def _write(connection: Connection, changes: Sequence[_Change], now_us: int) -> d
     insert_rows(connection, items, [_row(change, positions, now_us) for change in created])
     if updated:
         rows = [_row(change, positions, now_us) for change in updated]
-        connection.execute(_UPDATE, [{"key": row.pop("item_id"), **row} for row in rows])
+        _UPDATE.each(connection, [{"key": row.pop("item_id"), **row} for row in rows])
     return positions
 
 

@@ -135,7 +135,9 @@ def _configure_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntr
 def _begin_sqlite(connection: Connection) -> None:
     # A writer takes its lock at once: one that reads first and locks later can fail in the middle of its work.
     writes = connection.get_execution_options().get("ruiji_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    with driver_connection(connection, statement) as driver:
+        driver.execute(statement)
 
 
 def _configure_postgresql(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401  (psycopg is optional)

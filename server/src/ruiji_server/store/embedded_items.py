@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Column, ColumnElement, Connection, Row, and_, bindparam, select
+from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, select
 
 from ruiji_server.domain.items import ItemState
 from ruiji_server.store.schema import embeddings, encoders, items
+from ruiji_server.store.statements import FrequentStatement
 
 VECTOR_DTYPE = np.dtype("<f4")
 
@@ -50,19 +52,20 @@ def embedded() -> ColumnElement[bool]:
     return and_(items.c.item_id == embeddings.c.item_id, items.c.picture_sha256 == embeddings.c.picture_sha256)
 
 
-def embedded_item(row: Row[Any]) -> EmbeddedItem:
+def embedded_item(row: Sequence[Any]) -> EmbeddedItem:
     """Return the item in a row of `EMBEDDED_COLUMNS`."""
+    item_id, price_minor, currency, category_path, state, vector = row
     return EmbeddedItem(
-        item_id=row.item_id,
-        price_minor=row.price_minor,
-        currency=row.currency,
-        category_path=tuple(json.loads(row.category_path)),
-        state=ItemState(row.state),
-        vector=np.frombuffer(row.vector, dtype=VECTOR_DTYPE),
+        item_id=item_id,
+        price_minor=price_minor,
+        currency=currency,
+        category_path=tuple(json.loads(category_path)),
+        state=ItemState(state),
+        vector=np.frombuffer(vector, dtype=VECTOR_DTYPE),
     )
 
 
-_DIMENSIONS = select(encoders.c.dimensions).where(encoders.c.encoder_id == bindparam("of_encoder"))
+_DIMENSIONS = FrequentStatement(select(encoders.c.dimensions).where(encoders.c.encoder_id == bindparam("of_encoder")))
 
 
 def dimensions_of(connection: Connection, encoder_id: str) -> int:
@@ -71,7 +74,7 @@ def dimensions_of(connection: Connection, encoder_id: str) -> int:
     Raises:
         UnknownEncoder: no such encoder is registered.
     """
-    dimensions: int | None = connection.execute(_DIMENSIONS, {"of_encoder": encoder_id}).scalar_one_or_none()
-    if dimensions is None:
+    found = _DIMENSIONS.rows(connection, {"of_encoder": encoder_id})
+    if not found:
         raise UnknownEncoder(encoder_id)
-    return dimensions
+    return int(found[0][0])

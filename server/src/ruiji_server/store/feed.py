@@ -23,20 +23,21 @@ from ruiji_server.store.embedded_items import (
 from ruiji_server.store.engine import Database, StoreError
 from ruiji_server.store.locks import lock_feed
 from ruiji_server.store.schema import embeddings, feed, feed_trims, items
+from ruiji_server.store.statements import FrequentStatement, Lookup
 
-# Made once: with every look that takes longer than SQLite takes to carry them out.
-_APPEND = insert(feed).returning(feed.c.item_id, feed.c.position)
-_LAST_POSITION = select(func.coalesce(func.max(feed.c.position), 0))
-_CHANGES = (
+_APPEND = FrequentStatement(insert(feed).returning(feed.c.item_id, feed.c.position))
+_LAST_POSITION = FrequentStatement(select(func.coalesce(func.max(feed.c.position), 0)))
+_CHANGES = FrequentStatement(
     select(feed.c.position, feed.c.item_id, feed.c.encoder_id)
     .where(feed.c.position > bindparam("position"))
     .order_by(feed.c.position)
     .limit(bindparam("most"))
 )
-_ITEMS = (
-    select(items.c.item_id.label("present_id"), *EMBEDDED_COLUMNS)
-    .outerjoin(embeddings, and_(embedded(), embeddings.c.encoder_id == bindparam("of_encoder")))
-    .where(items.c.item_id.in_(bindparam("item_ids", expanding=True)))
+_ITEMS = Lookup(
+    select(items.c.item_id.label("present_id"), *EMBEDDED_COLUMNS).outerjoin(
+        embeddings, and_(embedded(), embeddings.c.encoder_id == bindparam("of_encoder"))
+    ),
+    items.c.item_id,
 )
 
 
@@ -127,12 +128,13 @@ class FeedReader:
             dimensions_of(connection, encoder_id)
             entries, next_position = _read_changes(connection, position, limit)
             newest = {entry.item_id: entry.position for entry in entries if entry.encoder_id in {None, encoder_id}}
-            found = connection.execute(_ITEMS, {"of_encoder": encoder_id, "item_ids": list(newest)})
-            rows = {row.present_id: row for row in found}
+            found = _ITEMS.rows(connection, list(newest), of_encoder=encoder_id)
+        rows = {row[0]: row[1:] for row in found}
         changed: list[ChangedItem] = []
         for item_id, at in newest.items():
             row = rows.get(item_id)
-            item = None if row is None or row.vector is None else embedded_item(row)
+            # Without an embedding every column of it is NULL.
+            item = None if row is None or row[-1] is None else embedded_item(row)
             changed.append(ChangedItem(item_id, at, present=row is not None, item=item))
         return changed, next_position
 
@@ -152,16 +154,14 @@ def append_changes(connection: Connection, item_ids: Sequence[str], encoder_id: 
         return {}
     lock_feed(connection)
     now = now_us()
-    rows = connection.execute(
-        _APPEND,
-        [{"item_id": item_id, "encoder_id": encoder_id, "appended_at_us": now} for item_id in item_ids],
-    )
-    return {row.item_id: row.position for row in rows}
+    changes = [{"item_id": item_id, "encoder_id": encoder_id, "appended_at_us": now} for item_id in item_ids]
+    return {row[0]: row[1] for row in _APPEND.each(connection, changes)}
 
 
 def last_position(connection: Connection) -> int:
     """Return the position of the newest change that the transaction sees, or 0 if there was none."""
-    return int(connection.execute(_LAST_POSITION).scalar_one())
+    ((position,),) = _LAST_POSITION.rows(connection, {})
+    return int(position)
 
 
 def trimmed_to(connection: Connection) -> int:
@@ -170,7 +170,7 @@ def trimmed_to(connection: Connection) -> int:
 
 
 def _read_changes(connection: Connection, position: int, limit: int) -> tuple[list[FeedEntry], int]:
-    entries = [FeedEntry(*row) for row in connection.execute(_CHANGES, {"position": position, "most": limit})]
+    entries = [FeedEntry(*row) for row in _CHANGES.rows(connection, {"position": position, "most": limit})]
     if entries and entries[0].position == position + 1:
         return entries, entries[-1].position
     if position < (trimmed := trimmed_to(connection)):

@@ -11,15 +11,15 @@ from ruiji_server.domain.errors import InvalidArgument, Reason
 from ruiji_server.store.answers import UpsertAnswer, answer_from_json, answer_to_json
 from ruiji_server.store.rows import insert_missing
 from ruiji_server.store.schema import applied_requests
+from ruiji_server.store.statements import FrequentStatement
 
 REQUEST_MEMORY_S = 7 * 24 * 3600
 """How long a request id is remembered; the contract promises 24 hours."""
 
-# Statements are made once: with every request that takes longer than SQLite takes to carry them out.
 _KNOWN = select(applied_requests.c.request_id, applied_requests.c.content_sha256, applied_requests.c.answer).where(
     applied_requests.c.request_id.in_(bindparam("request_ids", expanding=True))
 )
-_ANSWER = (
+_ANSWER = FrequentStatement(
     update(applied_requests)
     .where(applied_requests.c.request_id == bindparam("of_request"))
     .values(answer=bindparam("given"))
@@ -83,8 +83,8 @@ def begin_requests(
 
 def end_requests(connection: Connection, answers: Mapping[str, UpsertAnswer]) -> None:
     """Keep the answers by request id."""
-    connection.execute(
-        _ANSWER,
+    _ANSWER.each(
+        connection,
         [{"of_request": request_id, "given": answer_to_json(answers[request_id])} for request_id in sorted(answers)],
     )
 

@@ -22,13 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from ruiji_server.store.dialects import driver_connection
+from ruiji_server.store.statements import FrequentStatement
 
 Row = Mapping[str, Any]
 
+_DIALECTS: Final = ("sqlite", "postgresql")
 _BINARY_TYPES: Final[Mapping[type[TypeEngine[Any]], str]] = {
     String: "text",
     Text: "text",
@@ -80,7 +81,7 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) ->
 
     Waits for a transaction that is just inserting one of the keys; writers of several insert them in the same order.
     """
-    return set(connection.scalars(_missing_keys(connection.dialect.name, table), rows))
+    return {key for (key,) in _missing_keys(table).each(connection, rows)}
 
 
 def insert_missing_from(connection: Connection, table: Table, rows: Select[Any]) -> None:
@@ -93,9 +94,10 @@ def insert_missing_from(connection: Connection, table: Table, rows: Select[Any])
 
 
 @functools.cache
-def _missing_keys(dialect: str, table: Table) -> ReturningInsert[Any]:
+def _missing_keys(table: Table) -> FrequentStatement:
     (key,) = table.primary_key
-    return _insert(dialect, table).on_conflict_do_nothing().returning(key)
+    here, there = (_insert(dialect, table).on_conflict_do_nothing().returning(key) for dialect in _DIALECTS)
+    return FrequentStatement(here, postgresql=there)
 
 
 def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
