@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from ruiji.v1 import catalog_pb2, catalog_pb2_grpc
@@ -34,7 +34,7 @@ class _Call(grpc.HandlerCallDetails):
 
 def test_every_method_is_found_by_name_and_none_is_registered() -> None:
     server = _Recorder()
-    add_service(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, _Catalogue(), server)  # type: ignore[arg-type]
+    add_service(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, _Catalogue(), cast("grpc.aio.Server", server))
     (handler,) = server.generic
     service = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"]
     for method in service.methods:

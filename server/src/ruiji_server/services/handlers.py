@@ -2,7 +2,7 @@
 
 Generated code adds each method twice: as a generic handler, which is looked up by name, and as a registered one, which
 saves that lookup. But grpc.aio waits for each registered method by a future of its own, and gathers them all anew for
-every call: our thirty methods cost each call 6 % of its time. So only the busiest is registered.
+every call: our twenty methods cost each call 6 % of its time. So only the busiest is registered.
 """
 
 from __future__ import annotations

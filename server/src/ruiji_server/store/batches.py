@@ -18,26 +18,6 @@ from ruiji_server.store.rows import insert_rows, upsert_rows
 from ruiji_server.store.schema import embedding_tasks, item_pictures, items
 from ruiji_server.store.statements import FrequentStatement, Lookup
 
-_PRESENT = Lookup(
-    select(
-        items.c.item_id,
-        items.c.title,
-        items.c.price_minor,
-        items.c.currency,
-        items.c.category_path,
-        items.c.state,
-        items.c.picture_sha256,
-        items.c.picture_uri,
-    ),
-    items.c.item_id,
-    lock=True,
-)
-_UPDATE = FrequentStatement(
-    update(items)
-    .where(items.c.item_id == bindparam("key"))
-    .values({column.name: bindparam(column.name) for column in items.columns if column.name != "item_id"})
-)
-
 
 class _Before(NamedTuple):
     """An item's row before the batch."""
@@ -50,6 +30,14 @@ class _Before(NamedTuple):
     state: int
     picture_sha256: str
     picture_uri: str | None
+
+
+_PRESENT = Lookup(select(*(items.c[name] for name in _Before._fields)), items.c.item_id, lock=True)
+_UPDATE = FrequentStatement(
+    update(items)
+    .where(items.c.item_id == bindparam("key"))
+    .values({column.name: bindparam(column.name) for column in items.columns if column.name != "item_id"})
+)
 
 
 @dataclass(frozen=True, slots=True)

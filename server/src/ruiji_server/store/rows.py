@@ -79,6 +79,7 @@ def upsert_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> set[Any]:
     """Insert rows whose keys are not there, and return the keys of those that were inserted; the key is one column.
 
+    All rows of a table, of this call and of others, name the same columns, each a text or a number.
     Waits for a transaction that is just inserting one of the keys; writers of several insert them in the same order.
     """
     return {key for (key,) in _missing_keys(table).each(connection, rows)}

@@ -36,7 +36,7 @@ class _Text:
 
 
 class FrequentStatement:
-    """A statement whose parameters are text and numbers, and the same ones each time.
+    """A statement with the same parameters each time, text and numbers; none of its columns has a default in Python.
 
     Args:
         statement: for both databases.
@@ -57,14 +57,12 @@ class FrequentStatement:
         if not parameters:
             return []
         if connection.dialect.name != "sqlite":
-            found = connection.execute(self._postgresql, parameters if len(parameters) > 1 else parameters[0])
+            found = connection.execute(self._postgresql, list(parameters))
             return list(found) if found.returns_rows else []
         text = self._text
         if text is None:
             text = self._text = _compiled(self._statement, connection, parameters[0])
         with driver_connection(connection, text.sql) as driver:
-            if len(parameters) == 1:
-                return list(driver.execute(text.sql, text.values(parameters[0])))
             return [row for each in parameters for row in driver.execute(text.sql, text.values(each))]
 
 
