@@ -29,7 +29,7 @@ lint: $(VENV)/development.stamp ## Check style, architecture and the contract.
 	$(BIN)/buf lint
 
 types: $(VENV)/development.stamp ## Check types.
-	$(BIN)/mypy $(PACKAGES:%=-p %)
+	$(BIN)/mypy $(PACKAGES:%=-p %) -p benchmarks
 
 protos: $(VENV)/stubs/stamp ## Generate the client's stubs from the protos.
 	protos/generate $(VENV)/stubs/bin/python

@@ -101,9 +101,9 @@ def report(
         f"{gflops / needed:.0f} pictures/s\n"
     )
     console.print("| engine | pictures/s | lowest to highest | of the best direct call |\n|---|---:|---:|---:|")
-    for name, found in rates.items():
-        median = statistics.median(found)
-        console.print(f"| {name} | {median:.0f} | {min(found):.0f} to {max(found):.0f} | {median / direct:.1%} |")
+    for name, each in rates.items():
+        median = statistics.median(each)
+        console.print(f"| {name} | {median:.0f} | {min(each):.0f} to {max(each):.0f} | {median / direct:.1%} |")
 
 
 def rendered_pictures() -> list[bytes]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -122,7 +121,7 @@ def usearch_int8(vectors: NDArray[np.float32]) -> Search:
     index.add(np.arange(len(vectors)), scaled)
 
     def search(queries: NDArray[np.float32], k: int, breadth: int) -> NDArray[np.int64]:
-        index.expansion_search = breadth
+        index.expansion_search = breadth  # type: ignore[misc]  # as in ruiji_server, mypy does not see the setter
         asked = np.clip(np.rint(queries * (127 / peak)), -127, 127).astype(np.int8)
         return np.atleast_2d(index.search(asked if len(asked) > 1 else asked[0], k, threads=1).keys).astype(np.int64)
 
@@ -182,4 +181,4 @@ def resident_kb() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -25,10 +25,11 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,14 +91,15 @@ async def _serve(data: Path, parent: Connection) -> None:
             return answer
 
     stages = Stages()
-    codec = {
-        "request_deserializer": pb.SimilarItemsRequest.FromString,
-        "response_serializer": pb.SimilarItemsResponse.SerializeToString,
-    }
+    codec = partial(
+        grpc.unary_unary_rpc_method_handler,
+        request_deserializer=pb.SimilarItemsRequest.FromString,
+        response_serializer=pb.SimilarItemsResponse.SerializeToString,
+    )
     handlers = {
         "Constant": grpc.unary_unary_rpc_method_handler(stages.constant),
-        "Codec": grpc.unary_unary_rpc_method_handler(stages.codec, **codec),
-        "Wrapped": grpc.unary_unary_rpc_method_handler(stages.wrapped, **codec),
+        "Codec": codec(stages.codec),
+        "Wrapped": codec(stages.wrapped),
     }
     # The stages must stand on the very server that is being looked into.
     server._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("ruiji.profile.Stages", handlers),))
@@ -107,7 +109,8 @@ async def _serve(data: Path, parent: Connection) -> None:
         ids = [columns.item_id(int(row)) for row in rng.integers(0, len(columns), 2_000)]
         parent.send((server.port, ids))
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            content = await channel.unary_unary(WHOLE)(pb.SimilarItemsRequest(item_id=ids[0]).SerializeToString())
+            whole = channel.unary_unary(WHOLE, request_serializer=bytes, response_deserializer=bytes)
+            content = await whole(pb.SimilarItemsRequest(item_id=ids[0]).SerializeToString())
         answer = pb.SimilarItemsResponse.FromString(content)
         loop = asyncio.get_running_loop()
         while (wish := await loop.run_in_executor(None, parent.recv)) != "stop":
@@ -135,19 +138,21 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
 
     def the_long_way(item_id: str) -> bytes:
         row = live.row_of(item_id)
+        assert row is not None, f"{item_id} is of this generation"
         query = Query(live.embedding(row), 20, policy, live.price(row), live.category_path(row), row=row)
         answer = pb.SimilarItemsResponse(generation_id=manifest.generation_id, encoder_id=manifest.encoder_id)
         add_items(answer, serving.recommender.recommend(query), live)
         return answer.SerializeToString()
 
     requests = [pb.SimilarItemsRequest(item_id=item_id).SerializeToString() for item_id in ids]
-    work: list[tuple[Callable[..., object], list]] = [
+    work: list[tuple[Callable[..., object], list[Any]]] = [
         (pb.SimilarItemsRequest.FromString, requests),
         (written, ids),
         (the_long_way, ids),
     ]
     experiments = RunningExperiments(database, server._serving)
-    service = RecommendationService(server._serving, database, None, policy, PictureSource(None), experiments)
+    # Driven without an event loop and a context, which no caller of the service may do.
+    service: Any = RecommendationService(server._serving, database, None, policy, PictureSource(None), experiments)
 
     def whole(request: pb.SimilarItemsRequest) -> None:
         # By item id it waits for nothing, so the event loop is not needed.
@@ -158,7 +163,7 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
     return costs | {ALL_PARTS: _cpu_us(whole, [pb.SimilarItemsRequest(item_id=item_id) for item_id in ids])}
 
 
-def _cpu_us(call: Callable[..., object], inputs: list) -> float:
+def _cpu_us(call: Callable[..., object], inputs: list[Any]) -> float:
     rounds = []
     for _ in range(5):
         started = time.process_time()
@@ -179,14 +184,16 @@ async def ask(port: int, method: str, requests: list[bytes], seconds: float) -> 
 
     async def keep_asking(number: int) -> None:
         nonlocal answered
-        call = channels[number % len(channels)].unary_unary(method)
+        call = channels[number % len(channels)].unary_unary(
+            method, request_serializer=bytes, response_deserializer=bytes
+        )
         while time.perf_counter() < end_s:
             await call(requests[answered % len(requests)], timeout=10.0)
             answered += 1
 
     await asyncio.gather(*(keep_asking(number) for number in range(16)))
     for channel in channels:
-        await channel.close()
+        await channel.close(None)
     return answered
 
 

@@ -8,11 +8,10 @@ does. Prices are log-normal by leaf. The first n items are the same whatever the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from ruiji_server.domain.items import ItemState
+from ruiji_server.store.embedded_items import EmbeddedItem
 
 DIMENSIONS = 128
 CURRENCY = "JPY"
@@ -27,24 +26,12 @@ _ITEM_SPREAD = 0.7
 _SOLD_SHARE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class SyntheticItem:
-    """An item as the columns take it."""
-
-    item_id: str
-    price_minor: int
-    currency: str
-    category_path: tuple[str, ...]
-    state: ItemState
-    vector: NDArray[np.float32]
-
-
 def item_id(number: int) -> str:
     """Return the id of the n-th item; ids sort as numbers do."""
     return f"item-{number:09d}"
 
 
-def synthetic_items(count: int, seed: int = 0) -> Iterator[SyntheticItem]:
+def synthetic_items(count: int, seed: int = 0) -> Iterator[EmbeddedItem]:
     """Yield the first `count` items, in the order of their ids."""
     world = np.random.default_rng([seed, 0])
     scale = np.arange(1, DIMENSIONS + 1) ** -_DECAY
@@ -66,7 +53,7 @@ def synthetic_items(count: int, seed: int = 0) -> Iterator[SyntheticItem]:
         prices = np.maximum(np.round(prices, -2), 100).astype(np.int64)
         sold = block.random(_BLOCK_ITEMS) < _SOLD_SHARE
         for place in range(min(_BLOCK_ITEMS, count - number)):
-            yield SyntheticItem(
+            yield EmbeddedItem(
                 item_id=item_id(number + place),
                 price_minor=int(prices[place]),
                 currency=CURRENCY,

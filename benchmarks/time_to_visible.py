@@ -309,7 +309,7 @@ class Run:
 def report(arguments: argparse.Namespace, times: Times, encoder_s: float, console: Console) -> bool:
     """Print and write what was measured; return whether a target was missed."""
     targets = dict.fromkeys(KINDS, CHANGE_TARGET_S) | {"new listing": NEW_LISTING_TARGET_S + encoder_s}
-    rows = [("acknowledgement of a new listing", times.acknowledged, None)]
+    rows: list[tuple[str, list[float], float | None]] = [("acknowledgement of a new listing", times.acknowledged, None)]
     rows += [(f"{kind} visible", times.visible[kind], targets[kind]) for kind in KINDS]
     header = ("ms", "n", "p50", "p90", "p99", "max", "target at p99", "")
     lines, missed = [], bool(times.failures)

@@ -73,14 +73,16 @@ async def ask(port: int, requests: list[bytes], seconds: float) -> float:
 
     async def keep_asking(number: int) -> None:
         nonlocal answered
-        call = channels[number % len(channels)].unary_unary(METHOD)
+        call = channels[number % len(channels)].unary_unary(
+            METHOD, request_serializer=bytes, response_deserializer=bytes
+        )
         while time.perf_counter() < end_s:
             await call(requests[answered % len(requests)], timeout=30.0)
             answered += 1
 
     await asyncio.gather(*(keep_asking(number) for number in range(32)))
     for channel in channels:
-        await channel.close()
+        await channel.close(None)
     return answered / seconds
 
 

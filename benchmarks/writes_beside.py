@@ -42,6 +42,7 @@ from benchmarks.comparison.load import Generator, OpenLoop, Target, draw_queries
 from benchmarks.comparison.processes import ServerProcess, free_port
 from benchmarks.comparison.progress import Bar, bar
 from benchmarks.comparison.ruiji import WITH_TABLE
+from benchmarks.comparison.sources import synthetic
 from benchmarks.comparison.systems import SIMILAR_ITEMS
 
 UPSERT_ITEMS = "/ruiji.v1.CatalogService/UpsertItems"
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each load (default: 10)")
     parser.add_argument("--out", type=Path, help="Markdown page to write")
     options = parser.parse_args()
-    work = options.work / f"items-{options.items}-seed-{options.seed}"
+    work = options.work / synthetic(options.items, options.seed).folder
     if not measured_queries(work).exists():
         sys.exit(f"{work} has no catalogue; run `python -m benchmarks.comparison --items {options.items} "
                  "--systems ruiji --prepare-only` first")  # fmt: skip

@@ -5,10 +5,12 @@
     python -m benchmarks.comparison --items 1000000 --systems ruiji,faiss,hnswlib,floor --build-limit 7200
     python -m benchmarks.comparison --items 5000000 --systems ruiji-index --build-limit 14400
     python -m benchmarks.comparison --items 20000 --rounds 1 --seconds 2 --systems ruiji,faiss,floor
+    python -m benchmarks.comparison --store sqlite:///ruiji-data/store.sqlite --out mine.md
 
 Run it in the repository's root on a machine with nothing else to do: servers get one core, the load generator another.
 What is slow is kept in `--work` and made once: items, exact answers, indexes, search parameters. `--prepare-only` stops
-there. The other systems live in an environment of their own; see benchmarks/requirements-comparison.txt.
+there. The other systems live in an environment of their own; see benchmarks/requirements-comparison.txt. With `--store`
+the items are those that the promoted encoder of a store of yours has embedded; the store is only read.
 
 A system whose answers break the job, or that does not reach a recall@20 of 0.95 with any breadth of its search, is
 named in the report with the reason, and not measured.
@@ -24,11 +26,13 @@ from pathlib import Path
 
 import uvloop
 from rich.console import Console
+from ruiji_server.store.engine import StoreError
 
-from benchmarks.comparison.catalogue import prepare
+from benchmarks.comparison.catalogue import item_count, prepare
 from benchmarks.comparison.progress import bar
 from benchmarks.comparison.report import write_report
 from benchmarks.comparison.rounds import Measured, Plan, measure
+from benchmarks.comparison.sources import SourceError, of_store, synthetic
 from benchmarks.comparison.systems import SYSTEMS, Settings, chosen, prepare_all
 
 _START_AND_STOP_S = 6.0
@@ -41,25 +45,27 @@ def main() -> None:
     console = Console(stderr=True, highlight=False)
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("this needs two cores: one for servers and one for the load generator")
-    settings = Settings(
-        work=(options.work / f"items-{options.items}-seed-{options.seed}").absolute(),
-        items=options.items,
-        seed=options.seed,
-        engines_python=options.engines_python,
-        build_limit_s=options.build_limit,
-    )
     try:
         systems = chosen(options.systems)
-    except ValueError as error:
+        source = (
+            synthetic(options.items, options.seed)
+            if options.store is None
+            else of_store(options.store, options.encoder)
+        )
+    except (ValueError, SourceError, StoreError) as error:
         sys.exit(str(error))
+    work = (options.work / source.folder).absolute()
     with bar(console, "Preparing", 1 + len(systems)) as progress:
-        prepare(
-            settings.work,
-            options.items,
-            options.seed,
-            measured=options.queries,
-            tuning=options.queries // 3,
-            tell=progress.tell,
+        queries, tuning = options.queries, options.queries // 3
+        try:
+            prepare(work, source, options.seed, measured=queries, tuning=tuning, tell=progress.tell)
+        except SourceError as error:
+            sys.exit(str(error))
+        settings = Settings(
+            work=work,
+            items=item_count(work),
+            engines_python=options.engines_python,
+            build_limit_s=options.build_limit,
         )
         progress.advance()
         failures = prepare_all(systems, settings, progress)
@@ -86,7 +92,7 @@ def main() -> None:
         results = uvloop.run(measure(ready, settings, plan, progress))
     results |= {name: Measured(failure=reason) for name, reason in failures.items()}
     command = f"python -m benchmarks.comparison {shlex.join(sys.argv[1:])}"
-    write_report(options.out, systems, results, settings, plan, command)
+    write_report(options.out, systems, results, settings, plan, source.description, command)
     console.print(f"Written: {options.out}")
 
 
@@ -97,7 +103,10 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--items", type=int, default=200_000, help="in the catalogue (default: 200000)")
+    items = parser.add_mutually_exclusive_group()
+    items.add_argument("--items", type=int, default=200_000, help="so many synthetic ones (default: 200000)")
+    items.add_argument("--store", help="SQLAlchemy URL of a store whose items and embeddings to take instead")
+    parser.add_argument("--encoder", help="of the store, whose embeddings to take (default: the promoted one)")
     parser.add_argument("--rounds", type=int, default=3, help="in which each system is measured once (default: 3)")
     parser.add_argument("--systems", help=f"comma-separated, of {','.join(system.name for system in SYSTEMS)}")
     parser.add_argument("--out", type=Path, default=Path("build/comparison.md"), help="with .json and .png beside it")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from ruiji_server.domain.items import ItemState
+from ruiji_server.store.embedded_items import EmbeddedItem
 
-from benchmarks.comparison.job import CANDIDATES, PAGE_SIZE, Catalogue, write_catalogue
-from benchmarks.synthetic_catalogue import DIMENSIONS, synthetic_items
+from benchmarks.comparison.job import ARRAYS, CANDIDATES, PAGE_SIZE, VECTORS, Catalogue, write_catalogue
+from benchmarks.comparison.sources import Reading, Source, SourceError
 
+_DESCRIBED = "categories.json"
+"""What the others need as numbers only: the currency, and the category paths by number."""
 _BLOCK_QUERIES = 32
 _NO_ROW = -1
 _ROUNDING = 1e-4
@@ -69,42 +73,84 @@ def fault(catalogue: Catalogue, row: int, page: NDArray[np.int64]) -> str | None
 
 
 def prepare(
-    folder: Path, count: int, seed: int, *, measured: int, tuning: int, tell: Callable[[str], None] = lambda _: None
+    folder: Path, source: Source, seed: int, *, measured: int, tuning: int, tell: Callable[[str], None] = lambda _: None
 ) -> None:
     """Make a catalogue and its queries in a folder, unless they are there.
 
     Args:
         folder: to fill.
-        count: items.
-        seed: of items and queries.
+        source: of the items.
+        seed: of the queries.
         measured: queries to measure with.
         tuning: queries to choose search parameters by, none of which is measured.
         tell: given what it is at.
+
+    Raises:
+        SourceError: there are no items, too few on sale, or prices in several currencies.
     """
     if measured_queries(folder).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    tell(f"making {count:,} items")
-    _write_items(folder, count, seed)
+    with source.open() as reading:
+        if reading.count == 0:
+            raise SourceError("nothing is embedded yet: run `ruiji worker run --drain` first")
+        tell(f"reading {reading.count:,} items")
+        _write_items(folder, reading)
     catalogue = Catalogue.open(folder)
     on_sale = np.flatnonzero(catalogue.on_sale)
+    if len(on_sale) < measured + tuning:
+        raise SourceError(
+            f"{len(on_sale):,} items are on sale, fewer than the {measured + tuning:,} that would be asked for: "
+            "give fewer --queries"
+        )
     drawn = np.random.default_rng([seed, 2]).choice(on_sale, measured + tuning, replace=False)
     for path, rows in ((tuning_queries(folder), drawn[measured:]), (measured_queries(folder), drawn[:measured])):
         np.savez(path, rows=rows, pages=_exact_pages(catalogue, rows, tell))
 
 
-def _write_items(folder: Path, count: int, seed: int) -> None:
-    vectors = np.empty((count, DIMENSIONS), dtype=np.float32)
-    prices = np.empty(count, dtype=np.int64)
-    on_sale = np.empty(count, dtype=np.bool_)
-    categories = np.empty(count, dtype=np.int32)
+def item_count(folder: Path) -> int:
+    """Return how many items a prepared folder has."""
+    return len(np.load(folder / VECTORS, mmap_mode="r"))
+
+
+def prepared_items(folder: Path) -> Iterator[EmbeddedItem]:
+    """Yield the items of a prepared folder, in the order of their ids."""
+    described = json.loads((folder / _DESCRIBED).read_text())
+    paths = [tuple(path) for path in described["category_paths"]]
+    vectors = np.load(folder / VECTORS, mmap_mode="r").view(np.ndarray)
+    with np.load(folder / ARRAYS) as arrays:
+        columns = [arrays[name] for name in ("ids", "prices", "on_sale", "categories")]
+    for row, (item_id, price, on_sale, category) in enumerate(zip(*columns, strict=True)):
+        yield EmbeddedItem(
+            item_id=item_id.decode(),
+            price_minor=int(price),
+            currency=described["currency"],
+            category_path=paths[category],
+            state=ItemState.ON_SALE if on_sale else ItemState.SOLD,
+            vector=vectors[row],
+        )
+
+
+def _write_items(folder: Path, reading: Reading) -> None:
+    vectors = np.empty((reading.count, reading.dimensions), dtype=np.float32)
+    prices = np.empty(reading.count, dtype=np.int64)
+    on_sale = np.empty(reading.count, dtype=np.bool_)
+    categories = np.empty(reading.count, dtype=np.int32)
     ids: list[str] = []
     numbers: dict[tuple[str, ...], int] = {}
-    for row, item in enumerate(synthetic_items(count, seed)):
+    currencies: set[str] = set()
+    for row, item in enumerate(reading.items):
         ids.append(item.item_id)
+        currencies.add(item.currency)
         vectors[row], prices[row] = item.vector, item.price_minor
         on_sale[row] = item.state == ItemState.ON_SALE
         categories[row] = numbers.setdefault(item.category_path, len(numbers))
+    if len(currencies) != 1:
+        raise SourceError(
+            f"items have {len(currencies)} currencies ({', '.join(sorted(currencies))}), and this comparison knows one"
+        )
+    described = {"currency": currencies.pop(), "category_paths": list(numbers)}
+    (folder / _DESCRIBED).write_text(json.dumps(described))
     write_catalogue(folder, ids, vectors, prices, on_sale, categories, list(numbers))
 
 

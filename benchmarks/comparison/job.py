@@ -10,7 +10,7 @@ other systems share it, so none is slow for the want of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,11 @@ CATEGORY_WEIGHT = np.float32(0.2)
 RECALL_TARGET = 0.95
 """At 20, of whole pages. A system that does not reach it is not measured."""
 
+ARRAYS = "attributes.npz"
+VECTORS = "vectors.npy"
+"""Files of a catalogue."""
+
 _WIDEST_SEARCH = 8_192
-_ARRAYS = "attributes.npz"
-_VECTORS = "vectors.npy"
 
 Rows = NDArray[np.int64]
 Cosines = NDArray[np.float32]
@@ -63,10 +65,10 @@ class Catalogue:
     @classmethod
     def open(cls, folder: Path) -> Catalogue:
         """Read what `write_catalogue` wrote."""
-        with np.load(folder / _ARRAYS) as arrays:
+        with np.load(folder / ARRAYS) as arrays:
             return cls(
-                ids=arrays["ids"].astype(str).tolist(),
-                vectors=np.load(folder / _VECTORS, mmap_mode="r").view(np.ndarray),
+                ids=np.char.decode(arrays["ids"], "utf-8").tolist(),
+                vectors=np.load(folder / VECTORS, mmap_mode="r").view(np.ndarray),
                 prices=arrays["prices"],
                 on_sale=arrays["on_sale"],
                 categories=arrays["categories"],
@@ -148,13 +150,13 @@ def write_catalogue(
     prices: NDArray[np.int64],
     on_sale: NDArray[np.bool_],
     categories: NDArray[np.int32],
-    paths: list[tuple[str, ...]],
+    paths: Sequence[tuple[str, ...]],
 ) -> None:
     """Write a catalogue; `paths` are those of the categories, by number."""
-    np.save(folder / _VECTORS, vectors)
+    np.save(folder / VECTORS, vectors)
     np.savez(
-        folder / _ARRAYS,
-        ids=np.array(ids, dtype=np.bytes_),
+        folder / ARRAYS,
+        ids=np.array([item_id.encode() for item_id in ids], dtype=np.bytes_),
         prices=prices,
         on_sale=on_sale,
         categories=categories,
@@ -162,7 +164,7 @@ def write_catalogue(
     )
 
 
-def _similarities(paths: list[tuple[str, ...]]) -> NDArray[np.float32]:
+def _similarities(paths: Sequence[tuple[str, ...]]) -> NDArray[np.float32]:
     """Return the similarity of each two paths, shape (categories, categories)."""
     depth = max(map(len, paths))
     nodes: dict[tuple[str, ...], int] = {}

@@ -32,9 +32,20 @@ def write_report(
     results: dict[str, Measured],
     settings: Settings,
     plan: Plan,
+    source: str,
     command: str,
 ) -> None:
-    """Write `out` (Markdown), and JSON and PNG of the same name beside it."""
+    """Write `out` (Markdown), and JSON and PNG of the same name beside it.
+
+    Args:
+        out: the page.
+        systems: rows, in their order.
+        results: what was measured, by name.
+        settings: see there.
+        plan: how everyone was measured.
+        source: what the items are, for people.
+        command: that did it.
+    """
     facts = {
         system.name: system.facts(settings)
         for system in systems
@@ -46,12 +57,12 @@ def write_report(
         "surroundings": surroundings,
         "plan": asdict(plan),
         "items": settings.items,
-        "seed": settings.seed,
+        "source": source,
         "systems": {name: {"facts": facts.get(name), **found.as_json()} for name, found in results.items()},
     }
     out.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
     _plot(out.with_suffix(".png"), systems, results, settings)
-    out.write_text(_page(out, systems, results, facts, settings, plan, surroundings))
+    out.write_text(_page(out, systems, results, facts, settings, plan, source, surroundings))
 
 
 def _page(
@@ -61,6 +72,7 @@ def _page(
     facts: dict[str, dict[str, Any]],
     settings: Settings,
     plan: Plan,
+    source: str,
     surroundings: dict[str, Any],
 ) -> str:
     answered = [system for system in systems if results[system.name].closed and results[system.name].failure is None]
@@ -103,7 +115,7 @@ def _page(
         f"    {surroundings['command']}",
         "",
         f"Medians of {plan.rounds} rounds, lowest to highest in brackets; loads of {plan.seconds:g} s and more; "
-        f"queries {'uniform' if plan.zipf_exponent == 0 else f'Zipf {plan.zipf_exponent:g}'}. "
+        f"items {source}; queries {'uniform' if plan.zipf_exponent == 0 else f'Zipf {plan.zipf_exponent:g}'}. "
         f"How to read it: {_reference('docs/benchmarks.md', out)}.",
         "",
         *speed,

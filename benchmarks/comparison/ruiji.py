@@ -1,6 +1,6 @@
 """Ruiji's own part: a store filled through its own classes, a generation, and the same one without neighbour table.
 
-    python -m benchmarks.comparison.ruiji --folder FOLDER --items 200000 --seed 0 --generations generations
+    python -m benchmarks.comparison.ruiji --work WORK --folder FOLDER --generations generations
 
 Only building a generation counts as build time: the others are handed their vectors, so filling the store has no
 counterpart there.
@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from ruiji_server.columns.neighbours import COSINES, NEIGHBOURS
-from ruiji_server.domain.items import Item, ItemState, PictureUri, Price
+from ruiji_server.domain.items import Item, PictureUri, Price
 from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import GenerationError
@@ -29,10 +29,11 @@ from ruiji_server.generations.leases import new_folder
 from ruiji_server.generations.manifest import GenerationManifest, read_manifest, write_manifest
 from ruiji_server.generations.neighbours import NeighbourTableSettings
 from ruiji_server.store.catalogue import CatalogueStore
+from ruiji_server.store.embedded_items import EmbeddedItem
 from ruiji_server.store.embedding_tasks import EmbeddingTaskStore, FinishedTask
 from ruiji_server.store.engine import Database, open_database, upgrade_store
 
-from benchmarks.synthetic_catalogue import DIMENSIONS, SyntheticItem, synthetic_items
+from benchmarks.comparison.catalogue import item_count, prepared_items
 
 ENCODER_ID = "enc-0123456789abcdef"
 WITH_TABLE, WITHOUT_TABLE = "generations", "generations-without-table"
@@ -45,17 +46,16 @@ _NEIGHBOUR_STAGE = "Find neighbours"
 def main() -> None:
     """Fill the store unless that was done, then build."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True, help="where the catalogue is prepared")
     parser.add_argument("--folder", type=Path, required=True, help="of the store and its generations")
-    parser.add_argument("--items", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--generations", choices=(WITH_TABLE, WITHOUT_TABLE), default=WITH_TABLE)
     options = parser.parse_args()
-    fill_store(options.folder, options.items, options.seed)
+    fill_store(options.folder, options.work)
     build(options.folder, options.generations)
 
 
-def fill_store(folder: Path, count: int, seed: int) -> None:
-    """Make a store with all items and their embeddings, unless it is there."""
+def fill_store(folder: Path, work: Path) -> None:
+    """Make a store with all prepared items and their embeddings, unless it is there."""
     filled = folder / "filled.json"
     if filled.exists():
         upgrade_store(_url(folder))
@@ -65,7 +65,7 @@ def fill_store(folder: Path, count: int, seed: int) -> None:
     database = open_database(_url(folder), create=True)
     try:
         started_s = time.monotonic()
-        _fill(database, synthetic_items(count, seed), count)
+        _fill(database, work)
         filled.write_text(json.dumps({"fill_store_s": time.monotonic() - started_s}))
     finally:
         database.close()
@@ -151,31 +151,35 @@ def _facts_file(folder: Path, generations: str) -> Path:
     return folder / f"{generations}.json"
 
 
-def _fill(database: Database, items: Iterator[SyntheticItem], count: int) -> None:
+def _fill(database: Database, work: Path) -> None:
     store, tasks = CatalogueStore(database), EmbeddingTaskStore(database, ENCODER_ID)
-    tasks.register_encoder("synthetic", DIMENSIONS)
-    with _Lines().stage("Fill the store", count) as advance:
-        while batch := list(islice(items, _AT_ONCE)):
-            _store(store, tasks, batch)
+    items = prepared_items(work)
+    with _Lines().stage("Fill the store", item_count(work)) as advance:
+        for number in count():
+            if not (batch := list(islice(items, _AT_ONCE))):
+                break
+            if number == 0:
+                tasks.register_encoder("comparison", len(batch[0].vector))
+            _store(store, tasks, number, batch)
             advance(len(batch))
 
 
-def _store(store: CatalogueStore, tasks: EmbeddingTaskStore, batch: list[SyntheticItem]) -> None:
+def _store(store: CatalogueStore, tasks: EmbeddingTaskStore, number: int, batch: list[EmbeddedItem]) -> None:
     """Store a batch of items, then their embeddings as a worker would."""
-    store.upsert(f"fill-{batch[0].item_id}", "0" * 64, [_item(synthetic) for synthetic in batch])
-    vectors = {synthetic.item_id: synthetic.vector for synthetic in batch}
+    store.upsert(f"fill-{number}", "0" * 64, [_item(embedded) for embedded in batch])
+    vectors = {embedded.item_id: embedded.vector for embedded in batch}
     claimed = tasks.claim(len(batch), _LEASE_S)
     tasks.finish([FinishedTask(task.item_id, task.picture_sha256, vectors[task.item_id]) for task in claimed])
 
 
-def _item(synthetic: SyntheticItem) -> Item:
+def _item(embedded: EmbeddedItem) -> Item:
     return Item(
-        item_id=synthetic.item_id,
-        title=synthetic.item_id,
-        price=Price(synthetic.price_minor, synthetic.currency),
-        category_path=synthetic.category_path,
-        state=ItemState(synthetic.state),
-        picture=PictureUri(f"https://pictures.example/{synthetic.item_id}.jpg"),
+        item_id=embedded.item_id,
+        title=embedded.item_id,
+        price=Price(embedded.price_minor, embedded.currency),
+        category_path=embedded.category_path,
+        state=embedded.state,
+        picture=PictureUri(f"https://pictures.example/{embedded.item_id}.jpg"),
     )
 
 

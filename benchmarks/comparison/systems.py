@@ -29,9 +29,8 @@ class Settings:
     """Where things are, and how big."""
 
     work: Path
-    """Of this size and seed: everything that is made once."""
+    """Of these items: everything that is made once."""
     items: int
-    seed: int
     engines_python: Path
     """Interpreter of the other systems' environment."""
     build_limit_s: float
@@ -147,9 +146,8 @@ class System:
         return self.folder(settings) / "build-peak.json"
 
     def _build_command(self, settings: Settings) -> list[str]:
-        arguments = ["--folder", str(self.folder(settings)), "--items", str(settings.items)]
-        arguments += ["--seed", str(settings.seed), "--generations", self.generations]
-        return [sys.executable, "-m", "benchmarks.comparison.ruiji", *arguments]
+        folders = ["--work", str(settings.work), "--folder", str(self.folder(settings))]
+        return [sys.executable, "-m", "benchmarks.comparison.ruiji", *folders, "--generations", self.generations]
 
     def _engine_command(self, settings: Settings, action: str) -> list[str]:
         python, work = str(settings.engines_python.absolute()), str(settings.work)

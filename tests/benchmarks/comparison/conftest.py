@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.comparison.catalogue import prepare
+from benchmarks.comparison.sources import synthetic
 
 ITEMS = 2_500
 """Enough for Qdrant to make a graph."""
@@ -22,5 +23,5 @@ def work() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ruiji-comparison-") as place:
         folder = Path(place)
         folder.chmod(0o755)
-        prepare(folder, ITEMS, 0, measured=QUERIES, tuning=QUERIES // 2)
+        prepare(folder, synthetic(ITEMS, 0), 0, measured=QUERIES, tuning=QUERIES // 2)
         yield folder

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ruiji_server.store.embedded_items import EmbeddedItem
 
 from benchmarks.comparison.catalogue import Queries, fault, measured_queries, tuning_queries
 from benchmarks.comparison.job import CANDIDATES, PAGE_SIZE, Catalogue, search_and_filter
-from benchmarks.synthetic_catalogue import SyntheticItem, synthetic_items
+from benchmarks.synthetic_catalogue import synthetic_items
 from tests.benchmarks.comparison.conftest import ITEMS
 
 
@@ -23,13 +24,13 @@ def queries(work: Path) -> Queries:
     return Queries.open(measured_queries(work))
 
 
-def plain_page(items: list[SyntheticItem], query: SyntheticItem) -> list[str]:
+def plain_page(items: list[EmbeddedItem], query: EmbeddedItem) -> list[str]:
     """Return the ids of the page, item by item."""
 
-    def cosine(item: SyntheticItem) -> float:
+    def cosine(item: EmbeddedItem) -> float:
         return float(np.dot(item.vector.astype(np.float64), query.vector.astype(np.float64)))
 
-    def near(item: SyntheticItem) -> float:
+    def near(item: EmbeddedItem) -> float:
         pairs = list(zip(item.category_path, query.category_path, strict=False))
         common = next((depth for depth, (one, other) in enumerate(pairs) if one != other), len(pairs))
         return 2 * common / (len(item.category_path) + len(query.category_path))

@@ -18,7 +18,7 @@ PLAN = Plan(2, 10.0, 1.0, 32, 300.0, 0.0, server_core=0, start_limit_s=60.0, ans
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(tmp_path / "work", items=1_000, seed=0, engines_python=tmp_path / "none", build_limit_s=1.0)
+    return Settings(tmp_path / "work", items=1_000, engines_python=tmp_path / "none", build_limit_s=1.0)
 
 
 def prepared(system: System, settings: Settings) -> System:
@@ -46,7 +46,7 @@ def measured(cpu_s: float) -> Measured:
 def test_a_row_has_every_column(settings: Settings, tmp_path: Path) -> None:
     faiss = prepared(chosen("faiss")[0], settings)
     out = tmp_path / "report.md"
-    write_report(out, [faiss], {"faiss": measured(10.0)}, settings, PLAN, "the command")
+    write_report(out, [faiss], {"faiss": measured(10.0)}, settings, PLAN, "synthetic", "the command")
     speed, size = [line for line in out.read_text().splitlines() if line.startswith("| FAISS")]
     assert speed == (
         "| FAISS HNSW, FastAPI | 0.961 | 384 | 1,100 (1,000 to 1,200) | 917 (833 to 1,000) | 1,100 (1,000 to 1,200) "
@@ -62,7 +62,7 @@ def test_a_row_has_every_column(settings: Settings, tmp_path: Path) -> None:
 def test_a_system_that_failed_has_its_reason(settings: Settings, tmp_path: Path) -> None:
     out = tmp_path / "report.md"
     failed = Measured(failure="recall@20 is 0.930 at most (breadth 768), below 0.95")
-    write_report(out, chosen("milvus"), {"milvus": failed}, settings, PLAN, "the command")
+    write_report(out, chosen("milvus"), {"milvus": failed}, settings, PLAN, "synthetic", "the command")
     page = out.read_text()
     assert "**Milvus (milvus-lite), FastAPI** was not measured: recall@20 is 0.930 at most" in page
     assert "![" not in page
@@ -79,7 +79,9 @@ def test_a_page_inside_the_repository_links_to_how_it_is_read(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(report, "_REPOSITORY", repository)
     monkeypatch.chdir(tmp_path / started_in)
-    write_report(out.relative_to(repository) if started_in == "repository" else out, [], {}, settings, PLAN, "")
+    write_report(
+        out.relative_to(repository) if started_in == "repository" else out, [], {}, settings, PLAN, "synthetic", ""
+    )
     assert "How to read it: [docs/benchmarks.md](../../docs/benchmarks.md)." in out.read_text()
 
 
@@ -87,6 +89,6 @@ def test_a_page_outside_the_repository_says_nothing_of_where_the_repository_is(
     settings: Settings, tmp_path: Path
 ) -> None:
     out = tmp_path / "page.md"
-    write_report(out, [], {}, settings, PLAN, "")
+    write_report(out, [], {}, settings, PLAN, "synthetic", "")
     assert "How to read it: `docs/benchmarks.md` in Ruiji's repository." in out.read_text()
     assert "](" not in out.read_text()

@@ -35,7 +35,7 @@ START_S = 60.0
 
 @pytest.fixture(scope="module")
 def settings(work: Path) -> Settings:
-    return Settings(work=work, items=ITEMS, seed=0, engines_python=PYTHON, build_limit_s=300.0)
+    return Settings(work=work, items=ITEMS, engines_python=PYTHON, build_limit_s=300.0)
 
 
 async def answers(system: System, settings: Settings, item_ids: list[str]) -> list[list[str]]:
@@ -117,7 +117,7 @@ def test_what_is_built_is_kept(settings: Settings) -> None:
 
 
 def test_a_system_below_the_target_is_refused_with_its_best_recall(settings: Settings, tmp_path: Path) -> None:
-    below = Settings(work=tmp_path, items=ITEMS, seed=0, engines_python=ROOT / "pyproject.toml", build_limit_s=1.0)
+    below = Settings(work=tmp_path, items=ITEMS, engines_python=ROOT / "pyproject.toml", build_limit_s=1.0)
     faiss = chosen("faiss")[0]
     faiss.folder(below).mkdir()
     (faiss.folder(below) / "built.json").write_text(json.dumps({"build_s": 1.0}))
@@ -128,7 +128,7 @@ def test_a_system_below_the_target_is_refused_with_its_best_recall(settings: Set
 
 
 def test_without_its_environment_a_system_says_where_to_look(settings: Settings, tmp_path: Path) -> None:
-    nowhere = Settings(settings.work, ITEMS, 0, engines_python=tmp_path / "python", build_limit_s=1.0)
+    nowhere = Settings(settings.work, ITEMS, engines_python=tmp_path / "python", build_limit_s=1.0)
     with pytest.raises(ContestantError, match=r"requirements-comparison\.txt"):
         chosen("faiss")[0].prepare(nowhere, lambda _: None)
 

@@ -13,7 +13,7 @@ from tests.benchmarks.comparison.conftest import ITEMS
 
 @pytest.fixture(scope="module")
 def prepared(work):
-    settings = Settings(work=work, items=ITEMS, seed=0, engines_python=work / "none", build_limit_s=300.0)
+    settings = Settings(work=work, items=ITEMS, engines_python=work / "none", build_limit_s=300.0)
     with bar(Console(quiet=True), "Preparing", 1) as progress:
         assert prepare_all(chosen("ruiji"), settings, progress) == {}
     store = work / "ruiji" / "store.sqlite"
