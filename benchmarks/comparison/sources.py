@@ -67,7 +67,9 @@ def of_store(url: str, encoder_id: str | None = None) -> Source:
     finally:
         database.close()
     if not encoders:
-        raise SourceError("the store has no encoder: nothing in it is embedded; run `ruiji worker run` first")
+        raise SourceError(
+            "the store has no encoder: nothing in it is embedded; run `ruiji worker run --encoder-id ID` first"
+        )
     chosen = next(iter(encoders)) if encoder_id is None else encoder_id
     if chosen not in encoders:
         raise SourceError(f"the store has no encoder {chosen}; there are {', '.join(encoders)}")

@@ -65,5 +65,8 @@ def only_encoder(given: str | None, registered: list[str]) -> str:
     if len(registered) == 1:
         return registered[0]
     if not registered:
-        raise UsageProblem("no encoder is registered with the store yet; run `ruiji worker` with --encoder-id first")
+        raise UsageProblem(
+            "no encoder is registered with the store yet; `ruiji worker run --encoder-id ID` registers one that Triton "
+            "serves (`ruiji triton` prints its id)"
+        )
     raise UsageProblem(f"the store knows several encoders; choose one with --encoder-id: {', '.join(registered)}")

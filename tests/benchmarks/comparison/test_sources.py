@@ -76,7 +76,7 @@ class TestOfStore:
     def test_a_store_without_encoder_says_what_to_do(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path / 'store.sqlite'}"
         open_database(url, create=True).close()
-        with pytest.raises(SourceError, match="`ruiji worker run`"):
+        with pytest.raises(SourceError, match="ruiji worker run --encoder-id"):
             of_store(url)
 
     def test_a_store_in_which_nothing_is_embedded_yet(self, tmp_path: Path) -> None:
