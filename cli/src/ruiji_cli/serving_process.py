@@ -102,6 +102,8 @@ async def _serve(plan: ServingPlan, on_ready: Callable[[int], None], parent: Con
         gc.collect()
         gc.freeze()
         on_ready(server.port)
+        if triton is not None:
+            stack.callback(asyncio.create_task(triton.report_until_live()).cancel)
         await stop.wait()
         if parent is not None:
             loop.remove_reader(parent.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,11 @@ from ruiji_encoding.manifest import INPUT_NAME, OUTPUT_NAME
 from tritonclient.utils import InferenceServerException
 
 from ruiji_server.domain.errors import NotReady, Reason, Unavailable
+
+_LOG = logging.getLogger(__name__)
+
+_LIVE_TIMEOUT_S = 2.0
+"""For the answer whether Triton lives, which takes it no time."""
 
 _CHANNEL = [
     # A Triton that restarts is found again within a second instead of gRPC's two minutes.
@@ -35,6 +41,7 @@ class TritonClient:
             url: host and port of Triton's gRPC endpoint.
             timeout_s: longest wait for an answer.
         """
+        self._url = url
         self._timeout_s = timeout_s
         self._client = triton.InferenceServerClient(url, channel_args=_CHANNEL)
 
@@ -100,12 +107,36 @@ class TritonClient:
         return vectors
 
     async def wait_until_ready(self, encoder_id: str, poll_s: float = 0.5) -> int:
-        """Wait until Triton serves an encoder, for ever if need be; return its dimensions."""
+        """Wait until Triton serves an encoder, for ever if need be, and log that; return its dimensions."""
+        waiting = False
         while True:
             try:
                 return await self.dimensions(encoder_id)
             except Unavailable:
+                if not waiting:
+                    waiting = True
+                    _LOG.warning("Triton at %s does not serve encoder %s: waiting until it does", self._url, encoder_id)
                 await asyncio.sleep(poll_s)
+
+    async def report_until_live(self, poll_s: float = 1.0) -> None:
+        """Log that Triton does not answer, if so, and that it does at last; return then."""
+        waiting = False
+        while not await self._is_live():
+            if not waiting:
+                waiting = True
+                _LOG.warning(
+                    "Triton at %s does not answer: queries by picture are refused until it does; others are not "
+                    "affected",
+                    self._url,
+                )
+            await asyncio.sleep(poll_s)
+        _LOG.info("Triton at %s embeds query pictures", self._url)
+
+    async def _is_live(self) -> bool:
+        try:
+            return bool(await self._client.is_server_live(client_timeout=_LIVE_TIMEOUT_S))
+        except (InferenceServerException, grpc.RpcError):
+            return False
 
 
 def _unavailable(encoder_id: str) -> Unavailable:
