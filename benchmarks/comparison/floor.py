@@ -52,7 +52,9 @@ async def _serve(data: Path, generations: Path, item_id: str, port: int) -> None
     server = Server(settings, database, GenerationDirectory(generations), PictureSource(None), None)
     content = b""
 
-    async def constant(_request: bytes, _context: object) -> bytes:
+    async def constant(_request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        if not content:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the page is not known yet")
         return content
 
     handler = {METHOD.rsplit("/", 1)[1]: grpc.unary_unary_rpc_method_handler(constant)}

@@ -66,7 +66,7 @@ class System:
         """
         folder = self.folder(settings)
         if self.engine is None:
-            if not is_built(folder, self.generations):
+            if not is_built(folder, self.generations_in(folder)):
                 self._build(self._build_command(settings), settings, tell)
             return
         if not settings.engines_python.exists():
@@ -88,6 +88,11 @@ class System:
         """Return where this system's files are."""
         return settings.work / (self.engine or "ruiji")
 
+    def generations_in(self, folder: Path) -> str:
+        """Return from which of Ruiji's two folders it serves: constant bytes need whichever there is."""
+        only_without = self.is_floor and not is_built(folder, WITH_TABLE) and is_built(folder, WITHOUT_TABLE)
+        return WITHOUT_TABLE if only_without else self.generations
+
     def log(self, settings: Settings) -> Path:
         """Return what its processes write to."""
         return settings.work / f"{self.name}.log"
@@ -103,7 +108,7 @@ class System:
         folder = self.folder(settings)
         if self.engine is not None:
             return [*self._engine_command(settings, "serve"), "--transport", self.transport, "--port", str(port)]
-        ours = ["--data", str(folder), "--generations", str(folder / self.generations)]
+        ours = ["--data", str(folder), "--generations", str(folder / self.generations_in(folder))]
         if self.is_floor:
             arguments = ["--item-id", item_id, "--port", str(port)]
             return [sys.executable, "-m", "benchmarks.comparison.floor", *ours, *arguments]
@@ -134,9 +139,10 @@ class System:
             return {
                 **built, **peak, "breadth": tuned["breadth"], "tuning_recalls": tuned["recalls"], "served_bytes": size,
             }  # fmt: skip
-        _, manifest = published_manifest(folder, self.generations)
+        generations = self.generations_in(folder)
+        _, manifest = published_manifest(folder, generations)
         sizes = {"breadth": manifest.expansion_search, "served_bytes": manifest.total_bytes}
-        return {**build_facts(folder, self.generations), **peak, **sizes}
+        return {**build_facts(folder, generations), **peak, **sizes}
 
     def _build(self, command: Sequence[str], settings: Settings, tell: Callable[[str], None]) -> None:
         peak_bytes = run_to_end(command, self.log(settings), settings.build_limit_s, tell)
@@ -194,8 +200,8 @@ def chosen(names: str | None) -> list[System]:
 def prepare_all(systems: Sequence[System], settings: Settings, progress: Bar) -> dict[str, str]:
     """Prepare each; return what went wrong by name."""
     failures: dict[str, str] = {}
-    # The generation with its table first, since it brings the one without along.
-    for system in sorted(systems, key=lambda system: system.generations != WITH_TABLE):
+    # The generation with its table first, since it brings the one without along; constant bytes take what there is.
+    for system in sorted(systems, key=lambda system: (system.is_floor, system.generations != WITH_TABLE)):
         started_s = time.monotonic()
 
         def tell(what: str, name: str = system.name) -> None:

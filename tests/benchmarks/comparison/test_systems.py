@@ -13,12 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from benchmarks.comparison.catalogue import Queries, fault, measured_queries
+from benchmarks.comparison.catalogue import Queries, fault, measured_queries, prepare
 from benchmarks.comparison.job import RECALL_TARGET, Catalogue
 from benchmarks.comparison.load import Generator
 from benchmarks.comparison.processes import ROOT, ContestantError, ServerProcess, free_port
-from benchmarks.comparison.systems import SYSTEMS, Settings, System, chosen
+from benchmarks.comparison.progress import bar
+from benchmarks.comparison.ruiji import WITH_TABLE, is_built
+from benchmarks.comparison.sources import synthetic
+from benchmarks.comparison.systems import SYSTEMS, Settings, System, chosen, prepare_all
 from tests.benchmarks.comparison.conftest import ITEMS
 
 PYTHON = Path(os.environ.get("RUIJI_COMPARISON_PYTHON", ROOT / ".venv" / "comparison" / "bin" / "python"))
@@ -114,6 +118,22 @@ def test_what_is_built_is_kept(settings: Settings) -> None:
     before = ruiji.facts(settings)
     ruiji.prepare(settings, lambda what: pytest.fail(f"built again: {what}"))
     assert ruiji.facts(settings) == before
+
+
+async def test_constant_bytes_need_no_table(tmp_path: Path) -> None:
+    prepare(tmp_path, synthetic(600, 0), 0, measured=4, tuning=2)
+    settings = Settings(work=tmp_path, items=600, engines_python=PYTHON, build_limit_s=300.0)
+    systems = chosen("floor,ruiji-index")
+    with bar(Console(quiet=True), "Preparing", len(systems)) as progress:
+        assert prepare_all(systems, settings, progress) == {}
+    floor = systems[0]
+    folder = floor.folder(settings)
+    assert not is_built(folder, WITH_TABLE)
+    assert floor.facts(settings)["served_bytes"] > 600 * 128
+    catalogue, queries = Catalogue.open(tmp_path), Queries.open(measured_queries(tmp_path))
+    first, *others = await answers(floor, settings, [catalogue.ids[row] for row in queries.rows.tolist()])
+    assert len(first) == 20
+    assert all(page == first for page in others)
 
 
 def test_a_system_below_the_target_is_refused_with_its_best_recall(settings: Settings, tmp_path: Path) -> None:
