@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ruiji_cli.children import ending_with_this
+
 _LOG = logging.getLogger(__name__)
 _RESTART_PAUSE_S = 2.0
 _STOP_TIMEOUT_S = 15.0
@@ -16,9 +18,9 @@ _STOP_TIMEOUT_S = 15.0
 
 @contextmanager
 def kept_running(arguments: Sequence[str]) -> Iterator[None]:
-    """Keep `ruiji ARGUMENTS` running in a process of its own until the context ends."""
+    """Keep `ruiji ARGUMENTS` running in a process of its own until the context, or this process, ends."""
     stopping = threading.Event()
-    command = [sys.executable, "-m", "ruiji_cli", *arguments]
+    command = ending_with_this([sys.executable, "-m", "ruiji_cli", *arguments])
     process = subprocess.Popen(command)
 
     def keep() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from ruiji_cli.children import ending_with_this
 from ruiji_cli.console import ERR, OUT, StageBars, bar, byte_bar
 from ruiji_cli.failures import UsageProblem
 
@@ -163,7 +164,7 @@ def _write_definition(folder: Path, control: str, treatment: str) -> Path:
 def _serving(data: Path) -> Iterator[str]:
     """Run `ruiji serve` with events in a process of its own; yield where it listens."""
     options = ["--data", str(data), "--address", "127.0.0.1:0", "--events", str(data / "events"), "--drain-s", "0"]
-    command = [sys.executable, "-m", "ruiji_cli", "serve", *options]
+    command = ending_with_this([sys.executable, "-m", "ruiji_cli", "serve", *options])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout is not None else ""

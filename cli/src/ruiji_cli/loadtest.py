@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from ruiji_cli.children import ending_with_this
 from ruiji_cli.console import ERR
 from ruiji_cli.failures import UsageProblem
 from ruiji_cli.options import DEFAULT_DATA, DataFolder, GenerationsFolder, TritonUrl, generations_folder
@@ -93,7 +94,7 @@ def loadtest(
 
 
 def _check(command: list[str]) -> None:
-    done = subprocess.run(command, check=False)
+    done = subprocess.run(ending_with_this(command), check=False)
     if done.returncode != 0:
         raise UsageProblem("the load test failed; see above")
 
@@ -106,7 +107,8 @@ def _server(data: Path, generations: Path, workers: int, triton_url: str | None)
         target = f"127.0.0.1:{probe.getsockname()[1]}"
     options = ["--data", str(data), "--generations", str(generations), "--address", target, "--drain-s", "0"]
     options += ["--workers", str(workers)] + ([] if triton_url is None else ["--triton-url", triton_url])
-    process = subprocess.Popen([sys.executable, "-m", "ruiji_cli", "serve", *options], stdout=subprocess.DEVNULL)
+    command = ending_with_this([sys.executable, "-m", "ruiji_cli", "serve", *options])
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_until_healthy(target, process)
         yield target
