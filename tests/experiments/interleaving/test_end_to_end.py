@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from ruiji_cli.main import app
-from ruiji_client import AsyncRuijiClient
+from ruiji_cli.patience import PATIENT
+from ruiji_client import AsyncRuijiClient, ClientSettings
 from ruiji_events.compaction import compact
 from ruiji_events.queries import EventQueries
 from ruiji_events.storage import EventFolder
@@ -47,7 +48,7 @@ async def a_day(stock: Catalogue, shoppers: Shoppers, folder: Path, definition: 
         put = await asyncio.to_thread(command, "put", file, "-m", "to see", "--author", "ada", "--target", target)
         assert "each page is drawn from both variants by turns" in put
         assert "+" in await asyncio.to_thread(command, "list", "--target", target)
-        async with AsyncRuijiClient(target) as client:
+        async with AsyncRuijiClient(ClientSettings(target, deadlines=PATIENT)) as client:
             tallies = await shop(client, shoppers, "weights")
     compact(EventFolder(str(folder / "events")), folder / "journal")
     return tallies

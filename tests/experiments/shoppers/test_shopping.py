@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ruiji_client import AsyncRuijiClient, Experiment, Variant
+from ruiji_cli.patience import PATIENT
+from ruiji_client import AsyncRuijiClient, ClientSettings, Experiment, Variant
 from ruiji_events.compaction import compact
 from ruiji_events.queries import EventQueries
 from ruiji_events.storage import EventFolder
@@ -25,7 +26,10 @@ EXPERIMENT = Experiment(
 
 
 async def a_day(stock: Catalogue, shoppers: Shoppers, folder: Path) -> tuple[dict[str, ArmTally], dict[str, float]]:
-    async with open_shop(stock, folder) as target, AsyncRuijiClient(target) as client:
+    async with (
+        open_shop(stock, folder) as target,
+        AsyncRuijiClient(ClientSettings(target, deadlines=PATIENT)) as client,
+    ):
         await client.put_experiment(EXPERIMENT, author="ada", reason="to see")
         tallies = await shop(client, shoppers, "weights")
         truth = await expected_click_through(client, shoppers, ["weights/control", "weights/kinds"], SHOPPERS)
