@@ -14,7 +14,7 @@ from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import DamagedGeneration, GenerationError, NoGeneration
 from ruiji_server.generations.generation import open_generation
 from ruiji_server.generations.manifest import digest_line, write_manifest
-from ruiji_server.generations.reachability import repair, unreachable_rows
+from ruiji_server.generations.reachability import repair_lost, unreachable_rows
 from ruiji_server.index.usearch_index import HnswSettings, UsearchIndex
 from ruiji_server.store.catalogue import CatalogueStore
 
@@ -155,28 +155,30 @@ def test_rows_that_no_search_finds_are_noticed_and_repaired(generation):
             found = super().search_many(queries, k)
             return np.where(found == 5, 6, found) if self.lost else found
 
-        def replace(self, row, vector):
+        def replace(self, rows, vectors):
+            assert rows.tolist() == [5]
+            np.testing.assert_array_equal(vectors, embeddings[[5]])
             self.lost = False
 
     index = Forgetful(generation.index._open(), generation.index._scale)
     embeddings = generation.columns.embeddings
-    rows = np.arange(20)
-    lost = unreachable_rows(index, embeddings, rows, 50, lambda _: None)
-    assert lost.tolist() == [5]
-    repair(index, embeddings, lost)
-    assert unreachable_rows(index, embeddings, lost, 50, lambda _: None).tolist() == []
+    assert unreachable_rows(index, embeddings, np.arange(20), 50, lambda _: None).tolist() == [5]
+    assert repair_lost(index, embeddings, 50, SilentBuild()) == (1, 0)
+    assert unreachable_rows(index, embeddings, np.arange(20), 50, lambda _: None).tolist() == []
 
 
-def test_an_item_taken_out_and_added_anew_is_found(tmp_path):
+def test_items_taken_out_and_added_anew_are_found(tmp_path):
     vectors = clustered_vectors(500)
     from ruiji_server.index.quantisation import Int8Scale
 
     index = UsearchIndex.build(vectors, Int8Scale.fit(vectors), HnswSettings(), seed=0, progress=lambda _: None)
-    index.replace(7, vectors[7])
+    replaced = np.array([3, 7, 250, 499])
+    index.replace(replaced, vectors[replaced])
     index.save(tmp_path / "index.usearch")
     viewed = UsearchIndex.view(tmp_path / "index.usearch", Int8Scale.fit(vectors), expansion_search=64)
     assert len(viewed) == 500
-    assert 7 in viewed.search(vectors[7], 5)
+    for row in replaced.tolist():
+        assert row in viewed.search(vectors[row], 5)
 
 
 def test_where_a_table_answers_the_graph_is_opened_with_the_first_search(generation):

@@ -32,7 +32,7 @@ def repair_lost(
         for _ in range(_REPAIR_ROUNDS):
             if len(remaining) == 0:
                 break
-            repair(index, embeddings, remaining)
+            index.replace(remaining, embeddings[remaining])
             remaining = unreachable_rows(index, embeddings, remaining, candidates, lambda _: None)
     return len(lost), len(remaining)
 
@@ -65,9 +65,3 @@ def unreachable_rows(
                     lost.append(row)
         progress(len(block))
     return np.array(lost, dtype=np.int64)
-
-
-def repair(index: UsearchIndex, embeddings: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-    """Add rows anew, one after the other, which gives them edges that lead to them."""
-    for row in rows.tolist():
-        index.replace(row, embeddings[row])

@@ -176,10 +176,17 @@ class UsearchIndex:
             return _padded(matches.keys[None, :], np.array([len(matches)]), k)
         return _padded(matches.keys, matches.counts.astype(np.int64), k)
 
-    def replace(self, row: int, vector: NDArray[np.float32]) -> None:
-        """Take a row out of the graph and add it again, which gives it new edges."""
-        self._index.remove(row)
-        self._index.add(row, self._scale.quantise(vector), threads=1)
+    def replace(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Take rows out of the graph and add them again, one after the other, which gives them new edges.
+
+        In one call: each call of usearch's `add` takes time that grows with the whole index, 4 ms at 200,000 items.
+
+        Args:
+            rows: shape (n,); each once.
+            vectors: theirs, shape (n, dimensions), float32, unit length.
+        """
+        self._index.remove(rows)
+        self._index.add(rows, self._scale.quantise(vectors), threads=1)
 
     def save(self, path: Path) -> None:
         """Write the index to a new file. Nobody may view the file yet: saving over a viewed one kills its viewers."""
