@@ -132,7 +132,10 @@ def parse_arguments() -> argparse.Namespace:
         "--answers-limit", type=float, default=600.0, help="seconds for one page of each query (default: 600)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.encoder is not None and options.store is None:
+        parser.error("--encoder is one of a store: give its --store")
+    return options
 
 
 if __name__ == "__main__":

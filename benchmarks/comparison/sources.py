@@ -84,5 +84,7 @@ def of_store(url: str, encoder_id: str | None = None) -> Source:
             database.close()
 
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+    # A worker registers an encoder under its id.
     name = encoders[chosen].name
-    return Source(f"store-{digest}-{chosen}", f"of a store, embedded by {chosen} ({name})", read)
+    described = f"of a store, embedded by {chosen}" + ("" if name == chosen else f" ({name})")
+    return Source(f"store-{digest}-{chosen}", described, read)

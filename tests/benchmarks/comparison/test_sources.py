@@ -95,7 +95,7 @@ def test_ids_and_categories_may_have_any_letters(tmp_path: Path) -> None:
     assert Catalogue.open(tmp_path).ids == ["kimono", "かばん", "靴"]
 
 
-def test_reserved_and_hidden_items_are_not_on_sale(tmp_path: Path) -> None:
+def test_what_is_not_on_sale_in_the_store_is_not_on_sale_for_others(tmp_path: Path) -> None:
     items = [item("a"), item("bb"), item("ccc"), *(item(state.name, state=state) for state in ItemState)]
     prepare(tmp_path, given(items), 0, measured=2, tuning=1)
     on_sale = Catalogue.open(tmp_path).on_sale
