@@ -192,7 +192,8 @@ def _publish_without_table(source: Path, directory: GenerationDirectory) -> None
     with new_folder(aside):
         for name in files:
             os.link(source / name, aside / name)
-        write_manifest(aside, replace(manifest, neighbours_within_ratio=None, files=files))
+        quality = replace(manifest.quality, neighbours_recall=None)
+        write_manifest(aside, replace(manifest, neighbours_within_ratio=None, quality=quality, files=files))
         directory.adopt(aside, manifest.generation_id)
 
 

@@ -45,7 +45,14 @@ def name(number: int) -> str:
 
 def test_verify_shows_each_band_beside_what_was_measured_when_it_was_built(ruiji, built):
     shown = ruiji("index", "verify", "--data", built).output
-    for line in ("recall@20", "band of 50.0%", "band of 0.1%", "reachable", "search breadth (ef)"):
+    for line in (
+        "recall@20",
+        "band of 50.0%",
+        "band of 0.1%",
+        "reachable",
+        "neighbours in the table",
+        "search breadth (ef)",
+    ):
         assert line in shown
 
 
@@ -55,6 +62,7 @@ def test_verify_speaks_json(ruiji, built):
     assert found["below_floor"] == []
     assert [band["kept_share"] for band in found["measured"]["bands"]] == [0.5, 0.1, 0.01, 0.001]
     assert found["when_built"]["reachable_share"] == 1.0
+    assert found["when_built"]["neighbours_recall"] == 1.0
     assert found["build_seconds"]["Build graph"] >= 0
 
 

@@ -104,6 +104,8 @@ def _quality_table(found: Verification) -> Table:
             str(band.queries),
         )
     table.add_row("reachable", f"{measured.reachable_share:.4%}", f"{built.reachable_share:.4%}", str(manifest.items))
+    if built.neighbours_recall is not None:
+        table.add_row("neighbours in the table", "", f"{built.neighbours_recall:.4f}", "")
     table.add_section()
     table.add_row("items", str(manifest.items), "", "")
     table.add_row("search breadth (ef)", str(manifest.expansion_search), f"target {manifest.recall_target}", "")

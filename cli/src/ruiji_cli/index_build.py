@@ -24,6 +24,7 @@ from ruiji_cli.options import (
 if TYPE_CHECKING:
     from ruiji_server.generations.builder import BuildSettings
     from ruiji_server.generations.manifest import GenerationManifest
+    from ruiji_server.generations.quality import Quality
     from ruiji_server.store.engine import Database
 
 _EVERY_S = 5.0
@@ -115,6 +116,13 @@ def _encoders(database: Database, encoder_id: str | None) -> list[str]:
     return in_use
 
 
+def _neighbours(quality: Quality) -> str:
+    """Return what is said of the neighbour table, and nothing where there is none."""
+    return (
+        "" if quality.neighbours_recall is None else f"{quality.neighbours_recall:.1%} of the neighbours in the table, "
+    )
+
+
 def _report_build(manifest: GenerationManifest, settings: BuildSettings) -> None:
     quality = manifest.quality
     worst = min(quality.recall_at_20, *(band.recall_at_20 for band in quality.bands), 1.0)
@@ -126,5 +134,5 @@ def _report_build(manifest: GenerationManifest, settings: BuildSettings) -> None
     OUT.print(
         f"published {manifest.generation_id}: {manifest.items} items, recall@20 {quality.recall_at_20:.3f} "
         f"at ef {manifest.expansion_search}, {quality.reachable_share:.2%} reachable, {quality.repaired} repaired, "
-        f"{sum(manifest.build_seconds.values()):.1f} s"
+        f"{_neighbours(quality)}{sum(manifest.build_seconds.values()):.1f} s"
     )

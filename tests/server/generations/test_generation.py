@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ from ruiji_server.generations.builder import BuildSettings, build_generation
 from ruiji_server.generations.directory import GenerationDirectory
 from ruiji_server.generations.errors import DamagedGeneration, GenerationError, NoGeneration
 from ruiji_server.generations.generation import open_generation
-from ruiji_server.generations.manifest import digest_line, write_manifest
-from ruiji_server.generations.reachability import repair_lost, unreachable_rows
+from ruiji_server.generations.manifest import digest_line, parse_manifest, write_manifest
+from ruiji_server.generations.reachability import _neighbours_together, repair_lost, unreachable_rows
 from ruiji_server.index.usearch_index import HnswSettings, UsearchIndex
 from ruiji_server.store.catalogue import CatalogueStore
 
@@ -58,6 +59,17 @@ def test_the_manifest_says_what_was_built(filled_store, generation):
     assert manifest.feed_position == 6_000  # an upsert and an embedding each
     assert manifest.quality.recall_at_20 >= 0.95
     assert manifest.quality.reachable_share == 1.0
+    assert manifest.quality.neighbours_recall == 1.0
+
+
+def test_a_manifest_of_before_the_table_was_measured_is_read(generations):
+    folder = generations.folder(generations.current_id())
+    raw = json.loads((folder / "manifest.json").read_text())
+    del raw["quality"]["neighbours_recall"]
+    content = json.dumps(raw).encode()
+    manifest = parse_manifest(content, digest_line(content), "here")
+    assert manifest.quality.neighbours_recall is None
+    assert manifest.items == 3_000
 
 
 def test_a_missing_or_cut_file_is_noticed(generations, tmp_path):
@@ -165,6 +177,14 @@ def test_rows_that_no_search_finds_are_noticed_and_repaired(generation):
     assert unreachable_rows(index, embeddings, np.arange(20), 50, lambda _: None).tolist() == [5]
     assert repair_lost(index, embeddings, 50, SilentBuild()) == (1, 0)
     assert unreachable_rows(index, embeddings, np.arange(20), 50, lambda _: None).tolist() == []
+
+
+def test_all_rows_are_looked_for_those_near_each_other_together():
+    vectors = clustered_vectors(9_000, clusters=3)
+    order = _neighbours_together(vectors)
+    assert sorted(order.tolist()) == list(range(9_000))
+    beside = np.sum(vectors[order[:-1]] * vectors[order[1:]], axis=1).mean()
+    assert beside > 1.5 * np.sum(vectors[:-1] * vectors[1:], axis=1).mean()
 
 
 def test_items_taken_out_and_added_anew_are_found(tmp_path):

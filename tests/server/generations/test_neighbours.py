@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ruiji_server.columns.neighbours import NO_NEIGHBOUR, NeighbourTable
-from ruiji_server.generations import neighbours
+from ruiji_server.generations import shelf_in_cells, shelves
 from ruiji_server.generations.neighbours import NeighbourTableSettings, write_neighbours
 from ruiji_server.index.exact import nearest_among
 from ruiji_server.ranking.price_band import PriceBand
@@ -18,13 +18,12 @@ def eligible_rows(columns, row: int, ratio: float):
 
 @pytest.mark.parametrize(("ratio", "width"), [(2.0, 128), (1.1, 40), (1.0, 8)])
 def test_each_item_has_its_nearest_others_in_its_band(generation, tmp_path, monkeypatch, ratio, width):
-    # Small tiles, so that bands reach over several and their order matters.
-    monkeypatch.setattr(neighbours, "_TILE_ITEMS", 256)
+    # Small tiles, so that bands reach over several.
+    monkeypatch.setattr(shelves, "_TILE_ITEMS", 256)
     columns, done = generation.columns, []
+    settings = NeighbourTableSettings(width=width, max_price_ratio=ratio)
 
-    write_neighbours(
-        tmp_path, columns, generation.index, NeighbourTableSettings(width=width, max_price_ratio=ratio), done.append
-    )
+    assert write_neighbours(tmp_path, columns, settings, done.append) == 1.0
 
     table = NeighbourTable.open(tmp_path, ratio)
     assert sum(done) == len(columns)
@@ -40,33 +39,63 @@ def test_each_item_has_its_nearest_others_in_its_band(generation, tmp_path, monk
         np.testing.assert_allclose(columns.embeddings[found] @ columns.embeddings[row], cosines, atol=1e-6)
 
 
-def test_a_large_catalogue_has_the_neighbours_that_the_index_finds_and_misses_few(generation, tmp_path, monkeypatch):
-    # Few enough that bands often keep too few of them, so all ways are taken.
-    monkeypatch.setattr(neighbours, "_PROPOSALS", (60, 240))
-    columns = generation.columns
+@pytest.mark.parametrize("cells", [1, 2, 8])
+def test_a_large_catalogue_is_compared_with_the_cells_around_each_item(generation, tmp_path, monkeypatch, cells):
+    monkeypatch.setattr(shelf_in_cells, "_CELL_ITEMS", 200)
+    columns, done = generation.columns, []
+    settings = NeighbourTableSettings(width=5, exact_up_to=1_000, cells_ladder=(cells,), recall_sample=3_000)
 
-    write_neighbours(
-        tmp_path, columns, generation.index, NeighbourTableSettings(width=40, exact_up_to=1_000), lambda _items: None
-    )
+    recall = write_neighbours(tmp_path, columns, settings, done.append)
 
+    assert sum(done) == len(columns)
     table = NeighbourTable.open(tmp_path, 2.0)
-    hit = total = 0
-    for row in range(0, len(columns), 7):
+    shares = []
+    for row in range(len(columns)):
         rows = eligible_rows(columns, row, 2.0)
-        wanted, _ = nearest_among(columns.embeddings, rows, columns.embeddings[row], 40)
+        wanted, _ = nearest_among(columns.embeddings, rows, columns.embeddings[row], 5)
         found, cosines, complete = table.of(row)
-        assert complete == (len(rows) < 40)
+        assert complete == (len(rows) < 5)
         assert len(found) == len(wanted) == len(set(found.tolist()))
         assert set(found.tolist()) <= set(rows.tolist())
         np.testing.assert_allclose(columns.embeddings[found] @ columns.embeddings[row], cosines, atol=1e-6)
         assert (np.diff(cosines) <= 1e-6).all()
-        hit, total = hit + len(set(found.tolist()) & set(wanted.tolist())), total + len(wanted)
-    assert 0.95 <= hit / total <= 1.0
+        shares.append(len(set(found.tolist()) & set(wanted.tolist())) / max(len(wanted), 1))
+    # All items are the sample, so what was measured is what is so.
+    assert recall == pytest.approx(np.mean(shares), abs=1e-9)
+    assert {1: 0.5, 2: 0.7, 8: 0.9}[cells] < recall < 1.0
+
+
+def test_as_many_cells_are_taken_as_find_enough(generation, tmp_path, monkeypatch):
+    monkeypatch.setattr(shelf_in_cells, "_CELL_ITEMS", 200)
+
+    def recall(target: float) -> float:
+        settings = NeighbourTableSettings(
+            width=5, exact_up_to=0, recall_target=target, cells_ladder=(1, 2, 4, 8, 10_000)
+        )
+        return write_neighbours(tmp_path, generation.columns, settings, lambda _items: None)
+
+    lax, strict, exact = recall(0.7), recall(0.95), recall(1.0)
+    assert 0.7 <= lax < strict
+    assert 0.95 <= strict < exact == 1.0
+
+
+def test_an_item_whose_price_is_rare_around_it_is_compared_with_all(generation, tmp_path, monkeypatch):
+    monkeypatch.setattr(shelf_in_cells, "_CELL_ITEMS", 80)
+    columns = generation.columns
+    # So wide that one cell has fewer than is enough of any band.
+    settings = NeighbourTableSettings(width=100, exact_up_to=0, cells_ladder=(1,))
+
+    assert write_neighbours(tmp_path, columns, settings, lambda _items: None) == 1.0
+
+    table = NeighbourTable.open(tmp_path, 2.0)
+    for row in range(0, len(columns), 7):
+        wanted, _ = nearest_among(columns.embeddings, eligible_rows(columns, row, 2.0), columns.embeddings[row], 100)
+        assert set(table.of(row)[0].tolist()) == set(wanted.tolist())
 
 
 def test_sold_items_have_neighbours_and_are_none(generation, tmp_path):
     columns = generation.columns
-    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+    write_neighbours(tmp_path, columns, NeighbourTableSettings(), lambda _items: None)
     table = NeighbourTable.open(tmp_path, 2.0)
     sold = np.flatnonzero(columns.states != 1)
 
@@ -76,7 +105,7 @@ def test_sold_items_have_neighbours_and_are_none(generation, tmp_path):
 
 def test_rows_after_the_last_neighbour_are_marked(generation, tmp_path):
     columns = generation.columns
-    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(width=3_000), lambda _items: None)
+    write_neighbours(tmp_path, columns, NeighbourTableSettings(width=3_000), lambda _items: None)
     table = NeighbourTable.open(tmp_path, 2.0)
 
     for row in (0, 1_500, 2_999):
@@ -89,7 +118,7 @@ def test_rows_after_the_last_neighbour_are_marked(generation, tmp_path):
 
 def test_a_table_of_before_cosines_were_kept_is_read(generation, tmp_path):
     columns = generation.columns
-    write_neighbours(tmp_path, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+    write_neighbours(tmp_path, columns, NeighbourTableSettings(), lambda _items: None)
     with_cosines = NeighbourTable.open(tmp_path, 2.0)
     (tmp_path / "neighbour_cosines.npy").unlink()
     table = NeighbourTable.open(tmp_path, 2.0)

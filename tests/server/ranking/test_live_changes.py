@@ -42,9 +42,7 @@ def small(tmp_path_factory):
     directory, _ = build(store, folder / "generations")
     generation = directory.open_current()
     # Narrow, so that changes often leave too few of its neighbours.
-    write_neighbours(
-        folder, generation.columns, generation.index, NeighbourTableSettings(width=12), lambda _items: None
-    )
+    write_neighbours(folder, generation.columns, NeighbourTableSettings(width=12), lambda _items: None)
     yield store, generation, NeighbourTable.open(folder, 2.0)
     store.database.close()
 

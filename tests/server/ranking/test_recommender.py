@@ -35,7 +35,7 @@ def exact(request, generation, tmp_path_factory) -> Recommender:
     columns, table = generation.columns, None
     if request.param != "search":
         folder = tmp_path_factory.mktemp("table")
-        write_neighbours(folder, columns, generation.index, NeighbourTableSettings(), lambda _items: None)
+        write_neighbours(folder, columns, NeighbourTableSettings(), lambda _items: None)
         if request.param == "neighbour table without cosines":
             (folder / "neighbour_cosines.npy").unlink()
         table = NeighbourTable.open(folder, 2.0)

@@ -31,7 +31,7 @@ def table(generation, tmp_path_factory) -> NeighbourTable:
     """Narrow, so that what is left of it after changes often does not suffice."""
     folder = tmp_path_factory.mktemp("table")
     settings = NeighbourTableSettings(width=48, max_price_ratio=TABLE_RATIO)
-    write_neighbours(folder, generation.columns, generation.index, settings, lambda _items: None)
+    write_neighbours(folder, generation.columns, settings, lambda _items: None)
     return NeighbourTable.open(folder, TABLE_RATIO)
 
 

@@ -13,10 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ruiji_server.kernels.nearest import NO_NEIGHBOUR
+
+__all__ = ["COSINES", "NEIGHBOURS", "NO_NEIGHBOUR", "NeighbourTable"]
+
 NEIGHBOURS: Final = "neighbours.npy"
 COSINES: Final = "neighbour_cosines.npy"
-NO_NEIGHBOUR: Final = np.uint32(2**32 - 1)
-"""Fills a row of the table after the last neighbour."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -147,11 +147,11 @@ class _Build:
         source = self._write_columns(database)
         columns = Columns(self.folder)
         scale = Int8Scale.fit(columns.embeddings)
-        index = self._build_graph(columns, scale)
-        quality = self._measure_and_save(columns, scale, index)
-        has_table = self._write_neighbours(columns, index)
-        files = self._checksums(has_table=has_table)
+        quality, expansion_search = self._build_graph(columns, scale)
         settings = self.settings
+        if has_table := settings.neighbours.width > 0:
+            quality = replace(quality, neighbours_recall=self._write_neighbours(columns))
+        files = self._checksums(has_table=has_table)
         manifest = GenerationManifest(
             generation_id=self.generation_id,
             encoder_id=self.encoder_id,
@@ -163,7 +163,7 @@ class _Build:
             int8_factor=scale.factor,
             connectivity=settings.hnsw.connectivity,
             expansion_add=settings.hnsw.expansion_add,
-            expansion_search=index.expansion_search,
+            expansion_search=expansion_search,
             recall_target=settings.recall_target,
             seed=settings.seed,
             neighbours_within_ratio=settings.neighbours.max_price_ratio if has_table else None,
@@ -186,10 +186,12 @@ class _Build:
                 on_sale = write_columns(self.folder, snapshot.items(), items, snapshot.dimensions, advance)
             return _Source(snapshot.feed_position, items, on_sale, snapshot.dimensions)
 
-    def _build_graph(self, columns: Columns, scale: Int8Scale) -> UsearchIndex:
+    def _build_graph(self, columns: Columns, scale: Int8Scale) -> tuple[Quality, int]:
+        """Write the graph; return how good it is, and its expansion."""
         settings = self.settings
         with self.clock.stage("Build graph", len(columns)) as advance:
-            return UsearchIndex.build(columns.embeddings, scale, settings.hnsw, seed=settings.seed, progress=advance)
+            index = UsearchIndex.build(columns.embeddings, scale, settings.hnsw, seed=settings.seed, progress=advance)
+        return self._measure_and_save(columns, scale, index), index.expansion_search
 
     def _measure_and_save(self, columns: Columns, scale: Int8Scale, index: UsearchIndex) -> Quality:
         """Choose how wide to search, repair, save; then measure what was saved, as a server will open it."""
@@ -221,13 +223,10 @@ class _Build:
             repaired=lost - still_lost,
         )
 
-    def _write_neighbours(self, columns: Columns, index: UsearchIndex) -> bool:
-        settings = self.settings.neighbours
-        if settings.width == 0:
-            return False
+    def _write_neighbours(self, columns: Columns) -> float:
+        """Write the neighbour table; return the share of the exact neighbours that it holds."""
         with self.clock.stage("Find neighbours", len(columns)) as advance:
-            write_neighbours(self.folder, columns, index, settings, advance)
-        return True
+            return write_neighbours(self.folder, columns, self.settings.neighbours, advance)
 
     def _checksums(self, *, has_table: bool) -> dict[str, FileEntry]:
         names = (*layout.FILES, INDEX_FILE, *([NEIGHBOURS, COSINES] if has_table else []))

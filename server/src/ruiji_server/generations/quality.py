@@ -32,6 +32,9 @@ class Quality:
     """Share of all items that a search with their own embedding finds, after repairs; 0 to 1."""
     repaired: int
     """Items that were not found at first and were added anew."""
+    neighbours_recall: float | None = None
+    """Share of the exact neighbours that the neighbour table holds; 1 up to the size at which all items are compared,
+    else over a sample. None without a table, in generations from before it was measured, and when verified."""
 
 
 @dataclass(frozen=True, slots=True)

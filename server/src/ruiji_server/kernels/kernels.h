@@ -1,4 +1,4 @@
-/* The parts of a page that NumPy makes in dozens of calls, each in one.
+/* The parts of a page, and of a neighbour table, that NumPy makes in dozens of calls, each in one.
  *
  * Every function returns what `library.py` says, or REFUSED where it leaves the work to NumPy; none allocates, keeps a
  * pointer, or writes beyond what its arguments allow. This file is read by cffi too: declarations only.
@@ -108,3 +108,7 @@ int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *
                           const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
                           const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
                           ruiji_room *room);
+
+int64_t ruiji_keep_nearest(const float *cosines, int64_t offers, const int64_t *owners, const int64_t *first,
+                           const int64_t *last, int64_t others, const uint32_t *other_rows, int64_t items,
+                           const uint32_t *item_rows, int64_t width, uint32_t *best_rows, float *best_cosines);
