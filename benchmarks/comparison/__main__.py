@@ -22,18 +22,21 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
+from ruiji_server.generations.errors import DirectoryBusy
+from ruiji_server.generations.leases import only_one
 from ruiji_server.store.engine import StoreError
 
 from benchmarks.comparison.catalogue import item_count, prepare
 from benchmarks.comparison.progress import bar
 from benchmarks.comparison.report import write_report
 from benchmarks.comparison.rounds import Measured, Plan, measure
-from benchmarks.comparison.sources import SourceError, of_store, synthetic
-from benchmarks.comparison.systems import SYSTEMS, Settings, chosen, prepare_all
+from benchmarks.comparison.sources import Source, SourceError, of_store, synthetic
+from benchmarks.comparison.systems import SYSTEMS, Settings, System, chosen, prepare_all
 
 _START_AND_STOP_S = 6.0
 """Of a server, about."""
@@ -55,12 +58,26 @@ def main() -> None:
     except (ValueError, SourceError, StoreError) as error:
         sys.exit(str(error))
     work = (options.work / source.folder).absolute()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        # A second one would remove what the first is building, and measure beside it.
+        with only_one(work / "comparison.lock", "comparing"):
+            compare(options, systems, source, work, console)
+    except (SourceError, DirectoryBusy) as error:
+        sys.exit(str(error))
+
+
+def compare(
+    options: argparse.Namespace, systems: Sequence[System], source: Source, work: Path, console: Console
+) -> None:
+    """Prepare a catalogue in its folder, measure, report.
+
+    Raises:
+        SourceError: the catalogue cannot be prepared.
+    """
     with bar(console, "Preparing", 1 + len(systems)) as progress:
         queries, tuning = options.queries, options.queries // 3
-        try:
-            prepare(work, source, options.seed, measured=queries, tuning=tuning, tell=progress.tell)
-        except SourceError as error:
-            sys.exit(str(error))
+        prepare(work, source, options.seed, measured=queries, tuning=tuning, tell=progress.tell)
         settings = Settings(
             work=work,
             items=item_count(work),
