@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -75,6 +76,16 @@ def test_a_scenario_asks_what_it_says_and_leaves_nothing_behind(
     assert bool(server.calls("UpsertItems")) == (scenario == "live")
     with RuijiClient(server.target) as client:
         assert client.info().generation.items == len(item_ids)
+
+
+def test_calls_that_are_under_way_at_the_end_are_waited_for(locust: Locust, server: ReferenceServer) -> None:
+    # A call takes half as long as the run, so that users are in one when it ends.
+    server.every_call = Fault(delay_s=RUN_TIME_S / 2)
+    result = locust("--max-p99-ms", str(GENEROUS_MS), "--deadline-s", "30")
+    assert result.returncode == 0, result.stderr
+    counted = re.search(r"Aggregated +(\d+) ", result.stdout + result.stderr)
+    assert counted is not None
+    assert int(counted[1]) == len(server.calls("SimilarItems")) >= 2 * USERS
 
 
 def test_several_processes_share_the_users_and_report_in_files(

@@ -36,6 +36,7 @@ from ruiji_loadtest.scenarios import BY_ITEM, BY_PICTURE, SCENARIOS, UPSERT
 _LOG = logging.getLogger(__name__)
 _DRAWN_AT_ONCE = 1024
 _ITEMS_OF_A_SELLER = 20
+_CALLS_END_WITHIN_S = 5.0
 
 item_ids_of = functools.cache(read_item_ids)
 
@@ -131,9 +132,9 @@ class MarketplaceUser(User):
         )
 
     def _upsert(self, item: Item) -> Message:
-        answer = self._client.upsert_items([item])
+        # Before the answer, which may never come.
         self._upserted.add(item.item_id)
-        return answer
+        return self._client.upsert_items([item])
 
     def _changed_listing(self) -> Item:
         return Item(
@@ -223,6 +224,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--zipf-exponent", type=_at_least(0), default=1.0, help="Skew of popularity; 0 for none. Default: 1."
     )
     group.add_argument("--seed", type=int, default=0, help="Of which items are popular and drawn. Default: 0.")
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def _let_calls_end(environment: Environment, **_: object) -> None:
+    """At the end of the run let users finish the call that they wait for: what became of a cut one nobody knows."""
+    environment.stop_timeout = environment.stop_timeout or _CALLS_END_WITHIN_S
 
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
