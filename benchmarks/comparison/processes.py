@@ -59,8 +59,10 @@ def run_to_end(command: Sequence[str], log: Path, limit_s: float, tell: Callable
     with log.open("ab") as file:
         written_before = file.tell()
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True
-        )
+            # A build must not outlive a harness that was killed.
+            ["setpriv", "--pdeathsig", "TERM", *command],
+            cwd=ROOT, env=environment(), stdout=file, stderr=file, start_new_session=True,
+        )  # fmt: skip
         try:
             while (status := process.poll()) is None:
                 if time.monotonic() > ends_s:

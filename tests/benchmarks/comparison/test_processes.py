@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -10,8 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.comparison.processes import ContestantError, ServerProcess, run_to_end
+from benchmarks.comparison.processes import ROOT, ContestantError, ServerProcess, run_to_end
 
+BUILDS = """
+import sys
+from pathlib import Path
+from benchmarks.comparison.processes import run_to_end
+code = "import os, time; print(os.getpid(), flush=True); time.sleep(300)"
+run_to_end([sys.executable, "-c", code], Path(sys.argv[1]), 300.0, lambda _: None)
+"""
 LEAVES_A_CHILD = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
@@ -68,6 +76,16 @@ def test_a_build_that_takes_too_long_is_ended_with_all_it_started(tmp_path: Path
     with pytest.raises(ContestantError, match="not done within 2 s"):
         run_to_end(python(LEAVES_A_CHILD, "300"), tmp_path / "log", 2.0, lambda _: None)
     assert soon(lambda: child_of(tmp_path / "log") is None)
+
+
+def test_a_build_does_not_outlive_a_harness_that_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    harness = subprocess.Popen(python(BUILDS, str(log)), cwd=ROOT)
+    assert soon(lambda: log.exists() and log.read_text().endswith("\n"))
+    assert child_of(log) is not None
+    harness.kill()
+    harness.wait()
+    assert soon(lambda: child_of(log) is None)
 
 
 def test_stopping_a_server_ends_what_it_left_behind(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,6 @@ _LEAST_COMPARED = 8
 """Times the width: an item that meets fewer of its band in the cells around it is compared with all of its band, which
 is small then."""
 _FILLED_AT_ONCE = 64
-
-Scalar = TypeVar("Scalar", np.uint32, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +67,32 @@ def write_neighbours(
     Returns:
         The share of the exact neighbours that it holds, 0 to 1, where not all were compared measured on a sample.
     """
-    making = _Making(columns, settings, _Table(folder, columns, settings.width))
-    found = 0.0
+    table = _Table(columns, settings.width)
+    table.claim(folder)
+    making, found = _Making(columns, settings, table), 0.0
     # Blocks go side by side, so a product of matrices must not take all cores for itself.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as executor:
         for number, currency in enumerate(columns.currencies):
             asked = np.flatnonzero(columns.currency_numbers == number)
             found += len(asked) * making.fill(currency, asked, executor, progress)
-    making.table.flush()
+    table.write(folder)
     return found / len(columns)
 
 
 class _Table:
-    """The table's two files under construction."""
+    """The table under construction.
 
-    def __init__(self, folder: Path, columns: Columns, width: int) -> None:
+    In memory, and not in its mapped files: blocks hold items from all over it, so that the kernel would write each page
+    to the disk several times.
+    """
+
+    def __init__(self, columns: Columns, width: int) -> None:
         self._embeddings = columns.embeddings
-        shape = len(columns), width
-        self._rows = _new_file(folder / NEIGHBOURS, np.dtype(np.uint32), shape)
-        self._cosines = _new_file(folder / COSINES, np.dtype(np.float32), shape)
+        self._rows = np.full((len(columns), width), NO_NEIGHBOUR, dtype=np.uint32)
+        self._cosines = np.zeros((len(columns), width), dtype=np.float32)
 
     def fill(self, nearest: NearestKept, those: NDArray[np.bool_]) -> None:
-        """Write the neighbours of those items; other threads may fill the rows of others meanwhile."""
+        """Take in the neighbours of those items; other threads may do so with others meanwhile."""
         items, rows = nearest.items[those], nearest.rows[those]
         self._rows[items] = rows
         whole = rows[:, -1] != NO_NEIGHBOUR
@@ -107,19 +108,23 @@ class _Table:
                 known = neighbours[neighbours != NO_NEIGHBOUR]
                 self._cosines[item, : len(known)] = self._embeddings.take(known, axis=0) @ self._embeddings[item]
 
-    def flush(self) -> None:
-        """Write to disk what is still in memory."""
-        self._rows.flush()
-        self._cosines.flush()
+    def claim(self, folder: Path) -> None:
+        """Make the files at their full size: a disk without room for them is an error now, and not after the work."""
+        for name, array in self._files.items():
+            with (folder / name).open("wb") as file:
+                write_npy_header(file, array.dtype.str, (array.shape[0], array.shape[1]))
+                os.posix_fallocate(file.fileno(), file.tell(), array.nbytes)
 
+    def write(self, folder: Path) -> None:
+        """Fill the files."""
+        for name, array in self._files.items():
+            with (folder / name).open("r+b") as file:
+                write_npy_header(file, array.dtype.str, (array.shape[0], array.shape[1]))
+                array.tofile(file)
 
-def _new_file(path: Path, dtype: np.dtype[Scalar], shape: tuple[int, int]) -> np.memmap[Any, np.dtype[Scalar]]:
-    with path.open("wb") as file:
-        write_npy_header(file, dtype.str, shape)
-        start = file.tell()
-        # Claimed at once: on a full disk this is an error, and writing through the map would be the end of the process.
-        os.posix_fallocate(file.fileno(), start, shape[0] * shape[1] * dtype.itemsize)
-    return np.memmap(path, dtype, "r+", start, shape)
+    @property
+    def _files(self) -> dict[str, NDArray[np.uint32] | NDArray[np.float32]]:
+        return {NEIGHBOURS: self._rows, COSINES: self._cosines}
 
 
 @dataclass(frozen=True, slots=True)
