@@ -67,8 +67,9 @@ def test_as_many_cells_as_items_and_cells_that_nobody_is_in(executor):
 def test_the_nearest_cells_of_each_vector_are_marked(executor):
     vectors = clustered_vectors(400)
     cells = Cells.fit(vectors, np.arange(400), 20, 0, executor)
-    near = cells.nearest(vectors[:50], 6)
-    for vector, marked in zip(vectors[:50], near, strict=True):
+    near = cells.nearest(vectors[:300], 6)
+    assert near.shape == (20, 300)
+    for vector, marked in zip(vectors[:300], near.T, strict=True):
         wanted = np.argsort(-(cells.centres @ vector))[:6]
         assert sorted(np.flatnonzero(marked)) == sorted(wanted)
 

@@ -69,7 +69,7 @@ def write_neighbours(
     """
     table = _Table(columns, settings.width)
     table.claim(folder)
-    making, found = _Making(columns, settings, table), 0.0
+    making, found = _Making(folder, columns, settings, table), 0.0
     # Blocks go side by side, so a product of matrices must not take all cores for itself.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as executor:
         for number, currency in enumerate(columns.currencies):
@@ -131,6 +131,7 @@ class _Table:
 class _Making:
     """Fills a table, currency by currency."""
 
+    folder: Path
     columns: Columns
     settings: NeighbourTableSettings
     table: _Table
@@ -142,7 +143,7 @@ class _Making:
         rows, prices = self.columns.rows_in_currency(currency), self.columns.prices_minor
         shelf, recall = Shelf(rows, prices[rows]), 1.0
         if len(rows) > self.settings.exact_up_to:
-            near = ShelfInCells.of(self.columns, shelf, self.settings.seed, executor)
+            near = ShelfInCells.of(self.columns, shelf, self.settings.seed, self.folder, executor)
             cells, recall = self._enough_cells(near, shelf, asked)
             blocks = near.blocks(self.columns, asked, _BLOCK_ITEMS, executor)
             asked = self._compare(

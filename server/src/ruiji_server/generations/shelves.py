@@ -24,6 +24,8 @@ class Shelf(NamedTuple):
     """Shape (n,)."""
     prices_minor: NDArray[np.int64]
     """Theirs, ascending."""
+    embeddings: NDArray[np.float32] | None = None
+    """Theirs, shape (n, dimensions); None to gather them from the generation's."""
 
 
 class Block:
@@ -56,6 +58,9 @@ class Block:
         self.vectors = columns.embeddings[rows[order]]
         self.nearest = NearestKept(rows[order].astype(np.uint32), width)
         self.compared = np.zeros(len(rows), dtype=np.int64)
+        # Made once: memory that is new each time has to be cleared by the kernel each time.
+        self._cosines = np.empty(_OWNERS_AT_ONCE * _TILE_ITEMS, dtype=np.float32)
+        self._asked = np.empty((_OWNERS_AT_ONCE, self.vectors.shape[1]), dtype=np.float32)
 
     def compare(self, shelf: Shelf, owners: NDArray[np.int64] | None = None) -> None:
         """Look for neighbours on a shelf whose items these were not compared with yet.
@@ -71,18 +76,25 @@ class Block:
         self.compared[owners] += last - first
         for start in range(int(first[0]), int(last[-1]), _TILE_ITEMS):
             end = min(start + _TILE_ITEMS, int(last[-1]))
-            vectors = self._embeddings[shelf.rows[start:end]]
+            of_shelf = shelf.embeddings
+            vectors = self._embeddings[shelf.rows[start:end]] if of_shelf is None else of_shelf[start:end]
             for some in range(0, len(owners), _OWNERS_AT_ONCE):
                 those = slice(some, some + _OWNERS_AT_ONCE)
                 low, high = max(start, int(first[those][0])), min(end, int(last[those][-1]))
-                if low >= high:
-                    continue
-                self.nearest.offer(
-                    Offers(
-                        self.vectors[owners[those]] @ vectors[low - start : high - start].T,
-                        owners[those],
-                        (first[those] - low).clip(0),
-                        (last[those] - low).clip(max=high - low),
-                        shelf.rows[low:high],
+                if low < high:
+                    self.nearest.offer(
+                        Offers(
+                            self._products(owners[those], vectors[low - start : high - start]),
+                            owners[those],
+                            (first[those] - low).clip(0),
+                            (last[those] - low).clip(max=high - low),
+                            shelf.rows[low:high],
+                        )
                     )
-                )
+
+    def _products(self, owners: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cosines of items to vectors, shape (owners, n); good until the next call."""
+        # Without "clip" NumPy would gather into memory of its own first. No owner is out of range.
+        asked = self.vectors.take(owners, axis=0, out=self._asked[: len(owners)], mode="clip")
+        out = self._cosines[: len(owners) * len(vectors)].reshape(len(owners), len(vectors))
+        return np.matmul(asked, vectors.T, out=out)

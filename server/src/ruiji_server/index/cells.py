@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 _ROUNDS = 8
 _LEARNED_FROM_PER_CELL = 64
 _AT_ONCE = 8_192
+_SORTED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,14 @@ class Cells:
             cells: how many of them; all if there are no more.
 
         Returns:
-            Shape (n, cells in all).
+            Shape (cells in all, n).
         """
-        cosines = vectors @ self.centres.T
+        near = np.zeros((len(self.centres), len(vectors)), dtype=np.bool_)
         cells = min(cells, len(self.centres))
-        near = np.zeros(cosines.shape, dtype=np.bool_)
-        np.put_along_axis(near, np.argpartition(-cosines, cells - 1, axis=1)[:, :cells], values=True, axis=1)
+        for start in range(0, len(vectors), _SORTED_AT_ONCE):
+            cosines = vectors[start : start + _SORTED_AT_ONCE] @ self.centres.T
+            best = np.argpartition(cosines, -cells, axis=1)[:, -cells:]
+            near[best, np.arange(start, start + len(best))[:, None]] = True
         return near
 
     def _moved(self, vectors: NDArray[np.float32], cells: NDArray[np.int64]) -> Cells:
