@@ -15,7 +15,6 @@ Ends with status 1 if a band finds less than 0.95 of the pages or takes more tha
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import statistics
 import sys
@@ -40,6 +39,7 @@ from benchmarks.comparison.progress import Bar, bar
 from benchmarks.comparison.ruiji import WITH_TABLE, WITHOUT_TABLE
 from benchmarks.comparison.sources import synthetic
 from benchmarks.comparison.systems import SIMILAR_ITEMS
+from benchmarks.comparison.waiting import first_answer
 
 SHARES = (None, 0.5, 0.1, 0.01, 0.001)
 """Of the items on sale; None for the server's own band."""
@@ -172,7 +172,7 @@ async def measure(
                 try:
                     for share, asked in bands.items():
                         target = Target(port, asked.requests, SIMILAR_ITEMS)
-                        await _answers(server, target)
+                        await first_answer(server, target, _START_LIMIT_S)
                         found[generations, share].append(await _one(server, target, asked, row_of, plan, rng))
                         progress.advance()
                 finally:
@@ -195,21 +195,6 @@ async def _one(
         busy = await generator.closed_loop(queries, _IN_FLIGHT, plan.seconds, server.cpu_s)
         arriving = await generator.open_loop(queries, plan.rate_per_s, plan.seconds, rng)
     return Measured(statistics.fmean(shares), busy, arriving)
-
-
-async def _answers(server: ServerProcess, target: Target) -> None:
-    """Wait for the answer to a first request."""
-    one = Target(target.port, target.requests[:1], target.grpc_method)
-    async with asyncio.timeout(_START_LIMIT_S):
-        while True:
-            server.require_running()
-            try:
-                async with Generator(one) as generator:
-                    if (await generator.ask_each_once(1))[0] is not None:
-                        return
-            except OSError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 def report(found: Found, bands: dict[float | None, Bands], plan: Plan) -> tuple[str, bool]:

@@ -44,6 +44,7 @@ from benchmarks.comparison.progress import Bar, bar
 from benchmarks.comparison.ruiji import WITH_TABLE
 from benchmarks.comparison.sources import synthetic
 from benchmarks.comparison.systems import SIMILAR_ITEMS
+from benchmarks.comparison.waiting import first_answer
 
 UPSERT_ITEMS = "/ruiji.v1.CatalogService/UpsertItems"
 ALONE_MS, BESIDE_MS = 10.0, 25.0
@@ -161,8 +162,8 @@ async def one_round(
     ]  # fmt: skip
     server = ServerProcess(command, plan.server_core, folder / "server.log")
     try:
-        await _answers(server, reads)
-        await _answers(server, Target(port, [first], UPSERT_ITEMS))
+        await first_answer(server, reads, _START_LIMIT_S)
+        await first_answer(server, Target(port, [first], UPSERT_ITEMS), _START_LIMIT_S)
         queries = draw_queries(len(item_ids), _DRAWS, 0.0, rng)
         async with Generator(reads) as reader, Generator(writes) as writer:
             await reader.closed_loop(queries, 32, _WARM_UP_S, server.cpu_s)
@@ -177,21 +178,6 @@ async def one_round(
     finally:
         server.stop()
     return Round(alone, beside, written)
-
-
-async def _answers(server: ServerProcess, target: Target) -> None:
-    """Wait for the answer to a first request."""
-    one = Target(target.port, target.requests[:1], target.grpc_method)
-    async with asyncio.timeout(_START_LIMIT_S):
-        while True:
-            server.require_running()
-            try:
-                async with Generator(one) as generator:
-                    if (await generator.ask_each_once(1))[0] is not None:
-                        return
-            except OSError:
-                pass
-            await asyncio.sleep(0.05)
 
 
 def p99_ms(loops: list[OpenLoop]) -> float:
