@@ -17,9 +17,9 @@ from benchmarks.comparison.load import ClosedLoop, Generator, OpenLoop, Target, 
 from benchmarks.comparison.processes import ContestantError, ServerProcess, free_port
 from benchmarks.comparison.progress import Bar
 from benchmarks.comparison.systems import Settings, System
+from benchmarks.comparison.waiting import first_answer
 
 _DRAWS = 20_000
-_POLL_S = 0.01
 _LEAST_ARRIVALS = 500
 """Of an open loop; slow systems get longer loads for it."""
 _SAMPLING = 0.01
@@ -163,18 +163,12 @@ class _Visit:
 
     async def _first_answer(self, server: ServerProcess, target: Target) -> float:
         """Ask until there is a page; return how long that took."""
-        one = Target(target.port, target.requests[:1], target.grpc_method)
-        while time.perf_counter() - server.started_s < self.plan.start_limit_s:
-            server.require_running()
-            try:
-                async with Generator(one) as generator:
-                    (answer,) = await asyncio.wait_for(generator.ask_each_once(1), self.plan.start_limit_s)
-            except OSError:
-                answer = None
-            if answer is not None:
-                return time.perf_counter() - server.started_s
-            await asyncio.sleep(_POLL_S)
-        raise ContestantError(f"no answer within {self.plan.start_limit_s:.0f} s of its start")
+        limit_s = self.plan.start_limit_s
+        try:
+            await first_answer(server, target, limit_s)
+        except TimeoutError as error:
+            raise ContestantError(f"no answer within {limit_s:.0f} s of its start") from error
+        return time.perf_counter() - server.started_s
 
     async def _all_pages(self, generator: Generator) -> list[bytes]:
         limit_s = self.plan.answers_limit_s

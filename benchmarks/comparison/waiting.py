@@ -7,6 +7,8 @@ import asyncio
 from benchmarks.comparison.load import Generator, Target
 from benchmarks.comparison.processes import ServerProcess
 
+_POLL_S = 0.01
+
 
 async def first_answer(server: ServerProcess, target: Target, limit_s: float) -> None:
     """Ask for the first of a target's requests until it is answered.
@@ -25,4 +27,4 @@ async def first_answer(server: ServerProcess, target: Target, limit_s: float) ->
                         return
             except OSError:
                 pass
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_POLL_S)
