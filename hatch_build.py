@@ -44,7 +44,8 @@ def _is_compiled(folder: Path, warn: Any) -> bool:  # noqa: ANN401  (hatchling's
     fresh = folder / f"{LIBRARY}.{os.getpid()}"
     compiler = shlex.split(os.environ.get("CC", "cc"))
     try:
-        subprocess.run([*compiler, *FLAGS, str(folder / "kernels.c"), "-o", str(fresh)], check=True)
+        sources = sorted(map(str, folder.glob("*.c")))
+        subprocess.run([*compiler, *FLAGS, *sources, "-o", str(fresh)], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         warn(f"built without compiled kernels, so pages will take longer: {error}")
         library.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from ruiji_server.columns.layout import id_hash
 from ruiji_server.kernels.columns import ChangedColumns, CompiledColumns
 from ruiji_server.kernels.library import KERNELS
@@ -16,12 +17,18 @@ def compiled_columns(
     hashes: Sequence[int] | None = None,
     categories: Sequence[int] | None = None,
     prices_minor: Sequence[int] | None = None,
+    embeddings: NDArray[np.float32] | None = None,
 ) -> CompiledColumns:
-    """Return the kernels over items with these ids, row by row; what is not given is hashed, or the same for all."""
+    """Return the kernels over items with these ids, all of one currency and on sale, row by row.
+
+    What is not given is hashed, or the same for all.
+    """
     assert KERNELS is not None, "the development environment has a C compiler, and so it has kernels"
     items = len(item_ids)
     of_rows = np.array([id_hash(item_id) for item_id in item_ids] if hashes is None else hashes, dtype=np.uint64)
     order = np.argsort(of_rows, kind="stable")
+    prices = np.array([100] * items if prices_minor is None else prices_minor, dtype=np.int64)
+    by_price = np.argsort(prices, kind="stable")
     return CompiledColumns(
         KERNELS,
         id_ends=np.cumsum([len(item_id) for item_id in item_ids], dtype=np.uint64),
@@ -29,9 +36,12 @@ def compiled_columns(
         id_hashes=of_rows[order],
         id_hash_rows=order.astype(np.uint32),
         categories=np.array([0] * items if categories is None else categories, dtype=np.int32),
-        prices_minor=np.array([100] * items if prices_minor is None else prices_minor, dtype=np.int64),
+        prices_minor=prices,
         currencies=np.zeros(items, np.uint8),
-        embeddings=np.zeros((items, 2), np.float32),
+        embeddings=np.zeros((items, 2), np.float32) if embeddings is None else embeddings,
+        band_rows=by_price.astype(np.uint32),
+        band_prices=prices[by_price],
+        band_ends=np.array([items]),
     )
 
 

@@ -105,7 +105,7 @@ def steps(page: SimilarItemsResponse) -> Sequence[Step]:
     """Return how many items were left after each step on the way to a page."""
     how = page.explanation
     if how.neighbour_table:
-        found = "worked out when the index was built"
+        found = "neighbours known since the index was built"
     elif how.exact_scan:
         found = "the whole band was compared"
     else:

@@ -7,6 +7,7 @@ import pytest
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_server.columns.neighbours import NO_NEIGHBOUR
 from ruiji_server.domain.items import ItemState
+from ruiji_server.kernels.comparing import CompiledNeighbours
 from ruiji_server.kernels.listed import ListedPages, Wanted
 from ruiji_server.services.wire import tags_in
 
@@ -15,20 +16,27 @@ from tests.support.compiled import compiled_changes, compiled_columns
 TAGS = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
 NONE = int(NO_NEIGHBOUR)
 IDS = [b"a", b"b", b"c", b"d"]
+EMBEDDINGS = np.array([[1, 0], [0.6, 0.8], [0.8, 0.6], [0, 1]], np.float32)
 
 
-def wanted(page_size=2, pool_size=2, numerator=2, denominator=1, *, is_narrower=False) -> Wanted:
+BEYOND = {"scanned_at_most": 0, "met_enough": 8, "met_least": 8}
+"""Nothing is compared where the neighbours do not suffice."""
+
+
+def wanted(page_size=2, pool_size=2, numerator=2, denominator=1, *, is_narrower=False, **beyond) -> Wanted:
     return Wanted(
-        page_size, pool_size, numerator, denominator, is_narrower, ItemState.ON_SALE, 1.0, 0.0, TAGS
+        page_size, pool_size, numerator, denominator, is_narrower=is_narrower, on_sale=ItemState.ON_SALE,
+        cosine_weight=1.0, category_weight=0.0, tags=TAGS, **{**BEYOND, **beyond},
     )  # fmt: skip
 
 
 def page(neighbours, cosines, wishes=None, *, row=0, hidden=(), changed=(), prices=None, similarities=(1.0,)):
     """Return ids on the page and whether the catalogue is exhausted; None if it is refused."""
-    columns = compiled_columns(IDS, prices_minor=prices)
+    columns = compiled_columns(IDS, prices_minor=prices, embeddings=EMBEDDINGS)
     hidden_rows = np.isin(np.arange(len(IDS)), hidden)
-    rows = np.array([neighbours] * len(IDS), np.uint32)
-    pages = ListedPages(columns, rows, np.array([cosines] * len(IDS), np.float32), hidden_rows)
+    listed = neighbours if isinstance(neighbours[0], list) else [neighbours] * len(IDS)
+    cosines = np.array([cosines] * len(IDS), np.float32)
+    pages = ListedPages(columns, CompiledNeighbours(columns, np.array(listed, np.uint32), cosines, hidden_rows))
     found = pages.page(
         row, pages.prepared(wishes or wanted()), np.array(similarities, np.float32), compiled_changes(columns, changed),
         len(changed), has_changes=bool(hidden or changed),
@@ -37,6 +45,7 @@ def page(neighbours, cosines, wishes=None, *, row=0, hidden=(), changed=(), pric
         return None
     items = pb.SimilarItemsResponse.FromString(found.content).items
     assert len(items) == found.items
+    assert found.exact_scan == (wishes is not None and wishes.scanned_at_most >= len(IDS))
     return [item.item_id for item in items], found.exhausted
 
 
@@ -54,6 +63,24 @@ def test_a_full_row_of_which_too_few_are_left_says_nothing():
     assert page([2, 1], [0.9, 0.8]) is None, "a third may be eligible"
     assert page([2, 1, 3], [0.9, 0.8, 0.7], hidden=[2]) is None
     assert page([2, 1, 3], [0.9, 0.8, 0.7], wanted(pool_size=3), hidden=[2]) is None
+
+
+def test_then_a_small_band_is_compared_as_a_whole():
+    scanned = wanted(scanned_at_most=4)
+    assert page([2, 1], [0.9, 0.8], scanned) == (["c", "b"], False)
+    assert page([2, 1], [0.9, 0.8], wanted(3, 3, scanned_at_most=4)) == (["c", "b", "d"], True)
+    assert page([2, 1], [0.9, 0.8], scanned, hidden=[2]) == (["b", "d"], True)
+    assert page([2, 1], [0.9, 0.8], scanned, changed=[b"new"]) == (["c", "b"], False)
+    inside = [100, 300, 60, 100]
+    assert page([2, 3], [0.9, 0.1], scanned, prices=inside) == (["c", "d"], True), "only what is in the band"
+
+
+def test_in_a_larger_one_the_neighbours_are_asked_for_theirs():
+    listed = [[2, 2], [0, 0], [1, 3], [0, 0]]
+    assert page(listed, [0.8, 0.8], wanted(met_enough=8, met_least=3)) == (["c", "b"], False)
+    assert page(listed, [0.8, 0.8], wanted(met_enough=8, met_least=4)) is None, "three are met"
+    assert page(listed, [0.8, 0.8], wanted(met_enough=8, met_least=2), hidden=[2]) == (["b", "d"], True)
+    assert page([[2, 2], [0, 0], [4, 3], [0, 0]], [0.8, 0.8], wanted(met_enough=8, met_least=1)) is None, "of nobody"
 
 
 def test_hidden_rows_have_no_page_and_are_on_none():
@@ -90,12 +117,15 @@ def test_a_category_that_nobody_knows_is_refused():
 
 
 def test_what_64_bits_cannot_hold_is_not_prepared():
-    pages = ListedPages(
-        compiled_columns(IDS), np.zeros((4, 1), np.uint32), np.zeros((4, 1), np.float32), np.zeros(4, bool)
+    columns = compiled_columns(IDS)
+    neighbours = CompiledNeighbours(
+        columns, np.zeros((4, 1), np.uint32), np.zeros((4, 1), np.float32), np.zeros(4, bool)
     )
-    assert pages.prepared(wanted(numerator=2**63)) is None
+    assert ListedPages(columns, neighbours).prepared(wanted(numerator=2**63)) is None
 
 
-def test_arrays_of_another_generation_are_refused_by_name():
-    with pytest.raises(ValueError, match="neighbours"):
-        ListedPages(compiled_columns(IDS), np.zeros((3, 1), np.uint32), np.zeros((3, 1), np.float32), np.zeros(4, bool))
+def test_neighbours_without_cosines_are_refused():
+    columns = compiled_columns(IDS)
+    neighbours = CompiledNeighbours(columns, np.zeros((4, 1), np.uint32), None, np.zeros(4, bool))
+    with pytest.raises(ValueError, match="without cosines"):
+        ListedPages(columns, neighbours)

@@ -150,5 +150,6 @@ def test_whole_pages_are_the_same_with_and_without(filled_store, generation, pai
         recommender = [Recommender(one._live, generation.index) for one in (compiled, plain)]
         one, other = (each.recommend(query) for each in recommender)
         assert one.rows.tolist() == other.rows.tolist()
-        assert one.scores.tobytes() == other.scores.tobytes()
+        # The kernel sums the numbers of a cosine in another order.
+        np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=2e-7)
         assert one.price_ratios.tobytes() == other.price_ratios.tobytes()

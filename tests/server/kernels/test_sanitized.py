@@ -31,8 +31,8 @@ library.ruiji_find_row(columns, b"x", 1, 2**63)
 def package(tmp_path) -> Path:
     """A folder with a copy of the package whose library is sanitized."""
     copy = shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    source, library = copy / "kernels" / "kernels.c", copy / "kernels" / "libruiji.so"
-    built = subprocess.run(["cc", *SANITIZED, "-shared", "-fPIC", source, "-o", library], capture_output=True)
+    sources, library = sorted((copy / "kernels").glob("*.c")), copy / "kernels" / "libruiji.so"
+    built = subprocess.run(["cc", *SANITIZED, "-shared", "-fPIC", *sources, "-o", library], capture_output=True)
     if built.returncode:
         pytest.skip("this compiler has no sanitizers")
     return copy.parent

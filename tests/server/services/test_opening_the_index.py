@@ -1,4 +1,4 @@
-"""No request waits for the graph to be opened: changed items have no neighbours in the table, and are searched for."""
+"""No request waits for the graph to be opened: items that changed may have no neighbours in the table."""
 
 from __future__ import annotations
 

@@ -538,7 +538,9 @@ class Explanation(google.protobuf.message.Message):
     rank_us: builtins.int
     """Time spent dropping and ordering them, in microseconds."""
     neighbour_table: builtins.bool
-    """True if the candidates were worked out when the generation was built, and only what changed since was searched."""
+    """True if the candidates come from the neighbours that were worked out when the generation was built: those of the
+    item, or, where they are too few inside a narrow band, those of its neighbours as well, compared anew.
+    """
     @property
     def dropped(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___DroppedItem]:
         """The nearest items that are not on the page, nearest first, and those that the request names."""

@@ -20,6 +20,7 @@ from ruiji_server.columns.reader import Columns
 from ruiji_server.domain.items import ItemState, Price
 from ruiji_server.domain.limits import MAX_ITEM_ID_BYTES
 from ruiji_server.kernels.columns import ChangedColumns, EligibleItems, MergedCandidates, RankedPage, Tags
+from ruiji_server.kernels.comparing import CompiledNeighbours, Nearest, nearest_among
 from ruiji_server.kernels.listed import ListedPages, PreparedWishes, WrittenItems
 
 _FIRST_SLOTS = 256
@@ -67,6 +68,7 @@ class LiveColumns:
         self._states = np.full(_FIRST_SLOTS, _FREE, dtype=np.uint8)
         self._ids_utf8 = np.zeros((_FIRST_SLOTS, MAX_ITEM_ID_BYTES), dtype=np.uint8)
         self._id_bytes = np.zeros(_FIRST_SLOTS, dtype=np.uint8)
+        self._generation_rows: list[int | None] = []
         self._compiled_changes = self._pointed_to()
 
     @property
@@ -94,11 +96,11 @@ class LiveColumns:
     def apply(self, changes: Iterable[ItemChange]) -> None:
         """Take in how items stand now; applying the same change twice does no harm."""
         for change in changes:
-            self._hide(change.item_id)
+            row = self._hide(change.item_id)
             if change.item is None:
                 self._remove(change.item_id)
             else:
-                self._put(change.item)
+                self._put(change.item, row)
 
     def row_of(self, item_id: str) -> int | None:
         """Return the row of an item, or None if it is not here."""
@@ -117,6 +119,10 @@ class LiveColumns:
         if not self._slot_of or len(rows) == 0 or rows.max() < len(self.base):
             return self.base.item_ids_utf8(rows)
         return [self.item_id(row).encode() for row in rows.tolist()]
+
+    def generation_row(self, row: int) -> int | None:
+        """Return the row that an item has in the generation, hidden or not; None if there it has another embedding."""
+        return row if row < len(self.base) else self._generation_rows[row - len(self.base)]
 
     def embedding(self, row: int) -> NDArray[np.float32]:
         """Return the embedding of the item in a row, shape (dimensions,), unit length."""
@@ -265,12 +271,25 @@ class LiveColumns:
             changes, rows, tags, scores, cosines, price_ratios, category_similarities, propensities
         )
 
+    def nearest_among(self, rows: NDArray[np.uint32], query: NDArray[np.float32], most: int) -> Nearest | None:
+        """Return the nearest of some of the generation's rows by the compiled kernel; None where NumPy has to do it.
+
+        Arguments as for `kernels.comparing.nearest_among`.
+        """
+        compiled = self.base.compiled
+        return None if compiled is None else nearest_among(compiled, rows, query, most)
+
+    def neighbours(self, table: NeighbourTable) -> CompiledNeighbours | None:
+        """Return what finds neighbours of neighbours by the compiled kernel; None where NumPy has to do it."""
+        compiled = self.base.compiled
+        return None if compiled is None else CompiledNeighbours(compiled, table.rows, table.cosines, self.hidden)
+
     def listed_pages(self, table: NeighbourTable) -> ListedPages | None:
         """Return what makes whole pages by the compiled kernel; None where NumPy has to do it."""
-        compiled = self.base.compiled
-        if compiled is None or table.cosines is None:
+        compiled, neighbours = self.base.compiled, self.neighbours(table)
+        if compiled is None or neighbours is None or table.cosines is None:
             return None
-        return ListedPages(compiled, table.rows, table.cosines, self.hidden)
+        return ListedPages(compiled, neighbours)
 
     def listed_page(
         self, pages: ListedPages, row: int, wanted: PreparedWishes, category_similarities: NDArray[np.float32]
@@ -310,11 +329,13 @@ class LiveColumns:
         values[after] = changed[rows[after] - len(self.base)]
         return values
 
-    def _hide(self, item_id: str) -> None:
+    def _hide(self, item_id: str) -> int | None:
+        """Hide an item's row of the generation, and return it."""
         row = self.base.row_of(item_id)
         if row is not None and not self.hidden[row]:
             self.hidden[row] = True
             self._hidden_rows.append(row)
+        return row
 
     def _remove(self, item_id: str) -> None:
         slot = self._slot_of.pop(item_id, None)
@@ -322,7 +343,7 @@ class LiveColumns:
             self._states[slot] = _FREE
             self._free_slots.append(slot)
 
-    def _put(self, item: ColumnItem) -> None:
+    def _put(self, item: ColumnItem, generation_row: int | None) -> None:
         slot = self._slot_of.get(item.item_id)
         if slot is None:
             slot = self._free_slots.pop() if self._free_slots else self._new_slot()
@@ -332,6 +353,8 @@ class LiveColumns:
             self._ids_utf8[slot, : len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
             self._id_bytes[slot] = len(encoded)
         self._embeddings[slot] = item.vector
+        is_same = generation_row is not None and np.array_equal(self.base.embeddings[generation_row], item.vector)
+        self._generation_rows[slot] = generation_row if is_same else None
         self._prices_minor[slot] = item.price_minor
         self._currency_numbers[slot] = self._number_of_currency(item.currency)
         self._category_numbers[slot] = self._number_of_category(item.category_path)
@@ -339,6 +362,7 @@ class LiveColumns:
 
     def _new_slot(self) -> int:
         self._item_ids.append("")
+        self._generation_rows.append(None)
         if len(self._item_ids) > len(self._states):
             for name in _SLOT_COLUMNS:
                 array = getattr(self, name)

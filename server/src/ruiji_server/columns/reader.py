@@ -45,7 +45,7 @@ class Columns:
         self._id_hash_rows = _mapped(folder / layout.ID_HASH_ROWS, np.uint32)
         self._band_rows = _mapped(folder / layout.BAND_ROWS, np.uint32)
         self._band_prices = _mapped(folder / layout.BAND_PRICES, np.int64)
-        band_ends = np.load(folder / layout.BAND_ENDS).tolist()
+        self._band_ends = np.load(folder / layout.BAND_ENDS)
         self._ids = _mapped_bytes(folder / layout.ITEM_IDS)
         names = json.loads((folder / layout.NAMES).read_text(encoding="utf-8"))
         self.currencies: tuple[str, ...] = tuple(names["currencies"])
@@ -56,9 +56,8 @@ class Columns:
         self._one_hash, self._one_hash_row = self._id_hashes.data, self._id_hash_rows.data
         self.compiled = None if KERNELS is None else self._compiled(KERNELS)
         self._number_of_currency = {code: number for number, code in enumerate(self.currencies)}
-        self._band_of_currency = dict(
-            zip(self.currencies, zip([0, *band_ends][:-1], band_ends, strict=True), strict=True)
-        )
+        ends = self._band_ends.tolist()
+        self._band_of_currency = dict(zip(self.currencies, zip([0, *ends][:-1], ends, strict=True), strict=True))
 
     def __len__(self) -> int:
         return self._items
@@ -146,6 +145,9 @@ class Columns:
             prices_minor=self.prices_minor,
             currencies=self.currency_numbers,
             embeddings=self.embeddings,
+            band_rows=self._band_rows,
+            band_prices=self._band_prices,
+            band_ends=self._band_ends,
         )
 
     def _id_bytes(self, row: int) -> bytes:

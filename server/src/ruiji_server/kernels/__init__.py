@@ -1,5 +1,6 @@
-"""What a page costs most, compiled: finding an item's row, adding changed items, ranking, writing the wire format.
+"""What a page costs most, compiled: finding an item's row, comparing items, ranking, writing the wire format.
 
-`kernels.c` has the functions, `library.py` opens them, `columns.py` calls them over a generation's columns. All may
-refuse; the callers then do the same in NumPy, which is also what tests compare them with.
+`kernels.h` declares the functions, the files in C have them, `library.py` opens them; `columns.py`, `comparing.py`,
+`listed.py` and `nearest.py` call them. All may refuse; the callers then do the same in NumPy, which is also what tests
+compare them with.
 """

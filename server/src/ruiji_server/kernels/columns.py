@@ -15,6 +15,8 @@ NO_AMOUNT: Final = -1
 """`amount_minor` of a query whose price has no ratio to those of the items."""
 LONGEST_ITEM_BYTES: Final = 1_024
 """Of an item in the wire format; ids and numbers together are far below it."""
+_OTHER_LENGTHS: Final = ("ids", "embeddings", "band_rows", "band_prices", "band_ends")
+"""Columns that have another than a place for each item."""
 
 
 class RankedPage(NamedTuple):
@@ -95,6 +97,9 @@ class CompiledColumns:
         prices_minor: NDArray[np.int64],
         currencies: NDArray[np.uint8],
         embeddings: NDArray[np.float32],
+        band_rows: NDArray[np.uint32],
+        band_prices: NDArray[np.int64],
+        band_ends: NDArray[np.int64],
     ) -> None:
         """Take the pointers.
 
@@ -108,6 +113,9 @@ class CompiledColumns:
             prices_minor: in minor units.
             currencies: numbers.
             embeddings: shape (items, dimensions).
+            band_rows: those on sale by currency, price and row, shape (on sale,).
+            band_prices: theirs.
+            band_ends: where each currency ends among them, shape (currencies,).
 
         Raises:
             ValueError: the columns are not of one length.
@@ -123,12 +131,22 @@ class CompiledColumns:
             "prices_minor": self._ffi.from_buffer("int64_t[]", prices_minor),
             "currencies": self._ffi.from_buffer("uint8_t[]", currencies),
             "embeddings": self._ffi.from_buffer("float[]", embeddings),
+            "band_rows": self._ffi.from_buffer("uint32_t[]", band_rows),
+            "band_prices": self._ffi.from_buffer("int64_t[]", band_prices),
+            "band_ends": self._ffi.from_buffer("int64_t[]", band_ends),
         }
         items, dimensions = embeddings.shape
-        lengths = {name: len(column) for name, column in self._pointed.items() if name not in ("ids", "embeddings")}
+        lengths = {name: len(column) for name, column in self._pointed.items() if name not in _OTHER_LENGTHS}
         if {*lengths.values()} != {items}:
             raise ValueError(f"columns of different lengths: {lengths | {'embeddings': items}}")
-        numbers = {"items": items, "ids_bytes": len(self._pointed["ids"]), "dimensions": dimensions}
+        if len(band_rows) != len(band_prices) or (len(band_ends) and band_ends.max() > len(band_rows)):
+            raise ValueError(f"{len(band_rows)} rows on sale, {len(band_prices)} prices, bands that end at {band_ends}")
+        numbers = {
+            "items": items,
+            "ids_bytes": len(self._pointed["ids"]),
+            "dimensions": dimensions,
+            "band_currencies": len(band_ends),
+        }
         self.pointers = self._ffi.new("ruiji_columns *", {**self._pointed, **numbers})
         self._page = PageBuffer(self._ffi, 0)
         self._written = self._ffi.new("uint8_t[]", 0)

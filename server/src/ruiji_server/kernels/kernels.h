@@ -15,6 +15,10 @@ typedef struct {
     const uint8_t *currencies;      /* (items,) number of the currency */
     const float *embeddings;        /* (items, dimensions) */
     int64_t dimensions;
+    const uint32_t *band_rows;      /* (on sale,) by currency, price and row */
+    const int64_t *band_prices;     /* (on sale,) */
+    const int64_t *band_ends;       /* (band_currencies,) where each currency ends among them */
+    int64_t band_currencies;
 } ruiji_columns;
 
 typedef struct {
@@ -45,6 +49,13 @@ typedef struct {
 } ruiji_eligible;
 
 typedef struct {
+    int64_t most;                   /* length of rows */
+    uint32_t *rows;
+    int64_t slots;                  /* length of seen, a power of two, at least twice that of rows */
+    uint32_t *seen;                 /* scratch */
+} ruiji_meeting;
+
+typedef struct {
     int64_t *rows;
     float *scores;
     float *cosines;
@@ -67,6 +78,9 @@ typedef struct {
     int64_t pool_size;              /* candidates that are ranked, at most */
     int64_t ratio_numerator;        /* of the widest price ratio */
     int64_t ratio_denominator;
+    int64_t scanned_at_most;        /* items of a band that are all compared where the neighbours do not suffice */
+    int64_t met_enough;             /* items that are compared beyond that, at which no more are looked for, */
+    int64_t met_least;              /* and how many it takes */
     uint8_t is_narrower;            /* than the band that the neighbours are in */
     uint8_t on_sale;                /* state of items that may be recommended */
     float cosine_weight;
@@ -80,11 +94,13 @@ typedef struct {
     float *cosines;
     int64_t *merged_rows;
     float *merged_cosines;
+    const ruiji_meeting *meeting;   /* of at least met_enough and the neighbours of one item */
     const ruiji_page *page;         /* of at least page_size */
     uint8_t *out;
     int64_t out_bytes;
     int64_t items;                  /* on the page that was written */
     int64_t eligible;               /* items, of the page or not; at least one more than fits if there are more */
+    uint8_t is_scanned;             /* whether the whole band was compared */
 } ruiji_room;
 
 int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t id_bytes, uint64_t hash);
@@ -108,6 +124,14 @@ int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *
                           const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
                           const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
                           ruiji_room *room);
+
+int64_t ruiji_nearest_among(const ruiji_columns *columns, const uint32_t *others, int64_t n, const uint8_t *hidden,
+                            int64_t excluded_row, const float *vector, int64_t dimensions, uint32_t *scratch,
+                            int64_t most, int64_t *rows, float *cosines, int64_t *eligible);
+
+int64_t ruiji_second_neighbours(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
+                                const uint8_t *hidden, int64_t row, const ruiji_eligible *eligible, int64_t enough,
+                                const ruiji_meeting *meeting);
 
 int64_t ruiji_keep_nearest(const float *cosines, int64_t offers, const int64_t *owners, const int64_t *first,
                            const int64_t *last, int64_t others, const uint32_t *other_rows, int64_t items,

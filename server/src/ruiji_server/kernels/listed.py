@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ruiji_server.kernels.columns import LONGEST_ITEM_BYTES, ChangedColumns, CompiledColumns, PageBuffer, Tags
+from ruiji_server.kernels.comparing import CompiledNeighbours, Meeting
 from ruiji_server.kernels.library import KERNELS, REFUSED
 
 _MOST_INT64: Final = 2**63 - 1
@@ -26,6 +27,12 @@ class Wanted(NamedTuple):
     ratio_numerator: int
     """Of the widest price ratio."""
     ratio_denominator: int
+    scanned_at_most: int
+    """Items of a band that are all compared where the neighbours do not suffice."""
+    met_enough: int
+    """Neighbours of neighbours that are compared where there are more, at which no others are looked for."""
+    met_least: int
+    """How many it takes."""
     is_narrower: bool
     """Whether that ratio is below the one that the neighbours were chosen by."""
     on_sale: int
@@ -42,55 +49,44 @@ class WrittenItems(NamedTuple):
     items: int
     exhausted: bool
     """Whether no other item may be recommended."""
+    exact_scan: bool
+    """Whether its whole price band was compared."""
 
 
 class ListedPages:
     """Pages over one generation with a neighbour table. One answer at a time: not to be used by two threads."""
 
-    def __init__(
-        self,
-        columns: CompiledColumns,
-        rows: NDArray[np.uint32],
-        cosines: NDArray[np.float32],
-        hidden: NDArray[np.bool_],
-    ) -> None:
-        """Take pointers to what stays where it is.
+    def __init__(self, columns: CompiledColumns, neighbours: CompiledNeighbours) -> None:
+        """Prepare to make pages.
 
         Args:
             columns: of the generation.
-            rows: of the items' neighbours, shape (items, width), best first, filled up with `NO_NEIGHBOUR`.
-            cosines: theirs, of the same shape.
-            hidden: which rows of the generation changed since, shape (items,).
+            neighbours: of its items, with their cosines.
 
         Raises:
-            ValueError: the arrays are not of one generation.
+            ValueError: there are no cosines.
         """
         if KERNELS is None:
-            raise ValueError("columns cannot be compiled where there are no kernels")
+            raise ValueError("pages cannot be made where there are no kernels")
         self._ffi, self._library = KERNELS
+        if neighbours.pointers.cosines == self._ffi.NULL:
+            raise ValueError("neighbours without cosines")
         self._columns = columns
-        if rows.shape != cosines.shape or len(rows) != len(hidden) or len(rows) != columns.pointers.items:
-            raise ValueError(f"{rows.shape} neighbours, {cosines.shape} cosines, {len(hidden)} rows that may be hidden")
-        # A pointer does not keep alive what it points to.
-        self._kept = {
-            "rows": self._ffi.from_buffer("uint32_t[]", rows),
-            "cosines": self._ffi.from_buffer("float[]", cosines),
-        }
-        self._width = rows.shape[1]
-        self._neighbours = self._ffi.new("ruiji_neighbours *", {**self._kept, "width": self._width})
-        self._hidden = self._ffi.from_buffer("uint8_t[]", hidden)
-        self._room = _Room(self._ffi, page_size=0, candidates=self._width)
+        self._neighbours = neighbours
+        self._room = _Room(self._ffi, page_size=0, candidates=neighbours.width, met=neighbours.width)
 
     def prepared(self, wanted: Wanted) -> PreparedWishes | None:
         """Return what `page` takes for these wishes, or None if they are beyond its numbers."""
         if max(wanted.ratio_numerator, wanted.ratio_denominator) > _MOST_INT64:
             return None
         room = self._room
-        if room.page_size < wanted.page_size or room.candidates < wanted.pool_size:
+        met = max(wanted.met_enough + self._neighbours.width, wanted.scanned_at_most)
+        if room.page_size < wanted.page_size or room.candidates < wanted.pool_size or room.met < met:
             self._room = _Room(
                 self._ffi,
                 page_size=max(room.page_size, wanted.page_size),
                 candidates=max(room.candidates, wanted.pool_size),
+                met=max(room.met, met),
             )
         return self._ffi.new("ruiji_wanted *", wanted)
 
@@ -104,7 +100,7 @@ class ListedPages:
         *,
         has_changes: bool,
     ) -> WrittenItems | None:
-        """Return the page of an item; None where its neighbours do not suffice, or changed items tie.
+        """Return the page of an item; None where its neighbours and theirs do not suffice, or changed items tie.
 
         Args:
             row: the item's, of the generation and not hidden.
@@ -117,27 +113,33 @@ class ListedPages:
         room = self._room.pointers
         similarities = self._ffi.from_buffer("float[]", category_similarities)
         written = self._library.ruiji_listed_page(
-            self._columns.pointers, self._neighbours, changed.pointers, used_slots,
-            self._hidden if has_changes else self._ffi.NULL, row, wanted, similarities, len(similarities), room,
+            self._columns.pointers, self._neighbours.pointers, changed.pointers, used_slots,
+            self._neighbours.hidden if has_changes else self._ffi.NULL, row, wanted, similarities, len(similarities),
+            room,
         )  # fmt: skip
         if written == REFUSED:
             return None
         items: int = room.items
-        return WrittenItems(self._ffi.buffer(room.out, written)[:], items, room.eligible <= items)
+        return WrittenItems(
+            self._ffi.buffer(room.out, written)[:], items, room.eligible <= items, bool(room.is_scanned)
+        )
 
 
 class _Room:
     """Where one page comes about."""
 
-    def __init__(self, ffi: Any, *, page_size: int, candidates: int) -> None:  # noqa: ANN401  (cffi's)
+    def __init__(self, ffi: Any, *, page_size: int, candidates: int, met: int) -> None:  # noqa: ANN401  (cffi's)
         self.page_size = page_size
         self.candidates = candidates
+        self.met = met
+        self._meeting = Meeting(met)
         self._page = PageBuffer(ffi, page_size)
         self._kept = {
             "rows": ffi.new("int64_t[]", candidates),
             "cosines": ffi.new("float[]", candidates),
             "merged_rows": ffi.new("int64_t[]", candidates),
             "merged_cosines": ffi.new("float[]", candidates),
+            "meeting": self._meeting.pointers,
             "page": self._page.pointers,
             "out": ffi.new("uint8_t[]", page_size * LONGEST_ITEM_BYTES),
         }

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.domain.items import ItemState
-from ruiji_server.ranking.candidates import Candidates, NeighbourSearch, order_by_id
+from ruiji_server.ranking.candidates import NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
+from ruiji_server.ranking.eligible import Candidates
 from ruiji_server.ranking.query import Dropped, DropReason, Query
 
 

@@ -112,7 +112,7 @@ class Trace:
     widenings: int
     exact_scan: bool
     from_table: bool
-    """The generation's candidates were worked out when it was built."""
+    """The generation's candidates are those of the neighbour table, or neighbours of these."""
     search_us: int
     rank_us: int
 

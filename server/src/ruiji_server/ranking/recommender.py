@@ -15,9 +15,11 @@ from ruiji_server.columns.live import LiveColumns
 from ruiji_server.columns.neighbours import NeighbourTable
 from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage, Tags
 from ruiji_server.kernels.listed import WrittenItems
-from ruiji_server.ranking.candidates import Candidates, CandidateSearch, NeighbourSearch, order_by_id
+from ruiji_server.ranking.candidates import CandidateSearch, NeighbourSearch, order_by_id
 from ruiji_server.ranking.categories import CategoryTree
 from ruiji_server.ranking.dropped import explain_dropped
+from ruiji_server.ranking.eligible import Candidates
+from ruiji_server.ranking.from_table import Reach
 from ruiji_server.ranking.listed import ListedRecommender
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Page, Query, Trace
@@ -27,18 +29,21 @@ from ruiji_server.ranking.weights import score_weights
 class Recommender:
     """Recommends from one generation and what changed since. Not to be shared by threads."""
 
-    def __init__(self, live: LiveColumns, index: NeighbourSearch, table: NeighbourTable | None = None) -> None:
+    def __init__(
+        self, live: LiveColumns, index: NeighbourSearch, table: NeighbourTable | None = None, reach: Reach | None = None
+    ) -> None:
         """Prepare to recommend.
 
         Args:
             live: the generation's columns with what changed since.
             index: over the generation's rows.
             table: neighbours of the generation's rows, where they were worked out.
+            reach: what is compared beyond an item's own neighbours.
         """
         self._live = live
         self._index = index
-        self._search = CandidateSearch(live, index, table)
-        self._listed = ListedRecommender.of(live, table)
+        self._search = CandidateSearch(live, index, table, reach)
+        self._listed = ListedRecommender.of(live, table, reach)
         self._categories = CategoryTree(live.category_paths)
 
     def recommend(self, query: Query) -> Page:
@@ -73,8 +78,8 @@ class Recommender:
     def written_page(self, item_id: str, policy: RankingPolicy, page_size: int, tags: Tags) -> WrittenItems | None:
         """Return the page of a listed item as it is sent, in a fraction of the time that `recommend` takes.
 
-        None means that `recommend` has to be asked: the item is not one of the generation's or changed since, its
-        neighbours do not suffice, or there are no kernels.
+        None means that `recommend` has to be asked: the item is not one of the generation's or changed since, neither
+        its neighbours nor theirs suffice, or there are no kernels.
 
         Args:
             item_id: which.

@@ -282,5 +282,5 @@ class ServingGenerations:
 
 
 def _open_index(generation: Generation) -> None:
-    """Open the index before a request has to: changed items have no neighbours in the table. Not in the event loop."""
+    """Open the index before a request has to: new items have no neighbours in the table. Not in the event loop."""
     generation.index.open(generation.columns.embeddings[0])

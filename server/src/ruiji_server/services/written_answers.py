@@ -66,7 +66,7 @@ class WrittenAnswers:
             return None
         if serving.shadow is not None:
             serving.shadow.offer(lambda: _query(request.item_id, serving, policy, page_size), serving)
-        metrics.observe_page(short=page.items < page_size, exact_scan=False, widenings=0)
+        metrics.observe_page(short=page.items < page_size, exact_scan=page.exact_scan, widenings=0)
         manifest = serving.generation.manifest
         beginning = _beginning(manifest.generation_id, manifest.encoder_id)
         end = _EXHAUSTED if page.exhausted else b""
