@@ -141,7 +141,7 @@ def test_an_excluded_item_was_excluded(live):
 
 
 def test_what_an_index_misses_was_not_reached(live):
-    policy = RankingPolicy(max_price_ratio=math.inf, candidates=150)
+    policy = RankingPolicy(max_price_ratio=math.inf, candidates=60)
     _, whole = ask(live, ASKED, policy)
     last = int(next(dropped.row for dropped in whole.dropped[::-1] if dropped.reason == DropReason.OUTRANKED))
     blind = ExactSearch(live.base.embeddings, blind_after=20)
