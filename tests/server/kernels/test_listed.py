@@ -19,7 +19,7 @@ IDS = [b"a", b"b", b"c", b"d"]
 EMBEDDINGS = np.array([[1, 0], [0.6, 0.8], [0.8, 0.6], [0, 1]], np.float32)
 
 
-BEYOND = {"scanned_at_most": 0, "met_enough": 8, "met_least": 8}
+BEYOND = {"scanned_at_most": 0, "met_enough": 8, "met_least": 8, "moved_at_most": 1.4}
 """Nothing is compared where the neighbours do not suffice."""
 
 
@@ -30,16 +30,29 @@ def wanted(page_size=2, pool_size=2, numerator=2, denominator=1, *, is_narrower=
     )  # fmt: skip
 
 
-def page(neighbours, cosines, wishes=None, *, row=0, hidden=(), changed=(), prices=None, similarities=(1.0,)):
+def page(
+    neighbours,
+    cosines,
+    wishes=None,
+    *,
+    row=0,
+    own_row=None,
+    hidden=(),
+    changed=(),
+    prices=None,
+    similarities=(1.0,),
+    **given,
+):
     """Return ids on the page and whether the catalogue is exhausted; None if it is refused."""
     columns = compiled_columns(IDS, prices_minor=prices, embeddings=EMBEDDINGS)
     hidden_rows = np.isin(np.arange(len(IDS)), hidden)
     listed = neighbours if isinstance(neighbours[0], list) else [neighbours] * len(IDS)
+    own_row = row if own_row is None else own_row
     cosines = np.array([cosines] * len(IDS), np.float32)
     pages = ListedPages(columns, CompiledNeighbours(columns, np.array(listed, np.uint32), cosines, hidden_rows))
     found = pages.page(
-        row, pages.prepared(wishes or wanted()), np.array(similarities, np.float32), compiled_changes(columns, changed),
-        len(changed), has_changes=bool(hidden or changed),
+        row, own_row, pages.prepared(wishes or wanted()), np.array(similarities, np.float32),
+        compiled_changes(columns, changed, **given), len(changed), has_changes=bool(hidden or changed),
     )  # fmt: skip
     if found is None:
         return None
@@ -86,6 +99,30 @@ def test_in_a_larger_one_the_neighbours_are_asked_for_theirs():
 def test_hidden_rows_have_no_page_and_are_on_none():
     assert page([2, 1, NONE], [0.9, 0.8, 0], hidden=[0]) is None
     assert page([2, 1, NONE], [0.9, 0.8, 0], hidden=[2]) == (["b"], True)
+
+
+def priced(*prices):
+    return {"prices_minor": np.array(prices)}
+
+
+def test_an_item_that_changed_has_the_neighbours_that_it_had():
+    listed = [2, 1, NONE], [0.9, 0.8, 0]
+    assert page(*listed, own_row=4, hidden=[0], changed=[b"a"]) == (["c", "b"], True), "and is not on its own page"
+    assert page(*listed, own_row=5, hidden=[0], changed=[b"new", b"a"]) == (["c", "b"], False)
+    assert page(*listed, own_row=4, changed=[b"a"]) is None, "its old row is not hidden"
+    assert page(*listed, own_row=5, hidden=[0], changed=[b"a"]) is None, "of nobody"
+    assert page(*listed, own_row=2, hidden=[0], changed=[b"a"]) is None, "of another"
+    other = {"currencies": np.ones(1, np.int32)}
+    assert page(*listed, own_row=4, hidden=[0], changed=[b"a"], **other) is None, "in another currency"
+
+
+@pytest.mark.parametrize(("price", "ids"), [(72, ["d", "b"]), (140, ["c", "b"]), (71, None), (141, None)])
+def test_if_its_price_moved_a_little_its_new_band_is_compared(price, ids):
+    found = page(
+        [2, 1, NONE], [0.9, 0.8, 0], wanted(scanned_at_most=4), own_row=4, hidden=[0], changed=[b"a"],
+        prices=[100, 100, 210, 65], **priced(price),
+    )  # fmt: skip
+    assert found == (None if ids is None else (sorted(ids, key=["c", "b", "d"].index), True))
 
 
 def test_changed_items_come_in():

@@ -70,7 +70,7 @@ changes = st.tuples(
     st.sampled_from(["JPY", "USD", "EUR"]),
     st.sampled_from([*CATEGORIES, ("Never", "seen")]),
     st.sampled_from(ItemState),
-    st.integers(0, 2_999),
+    st.none() | st.integers(0, 2_999),
     st.sampled_from(["item-{:05d}", "新しい{}", "x" * 120 + "{:05d}"]),
 )
 
@@ -90,14 +90,19 @@ def test_whatever_changed_since(generation, table, changed, gone, asked, policy,
     recommender = Recommender(live, generation.index, table, reach)
     for number, price, currency, path, state, vector, pattern in changed:
         item_id = pattern.format(number)
-        column = Column(item_id, price, currency, path, state, columns.embeddings[vector])
+        # Of an item of the generation without a vector only the rest changed, and its price only a little.
+        row = columns.row_of(item_id) if vector is None else None
+        if row is not None:
+            price, currency = columns.price(row)[0] * 9 // 10 + price % 2, columns.price(row)[1]
+        column = Column(item_id, price, currency, path, state, columns.embeddings[row or vector or 0])
         live.apply([ItemChange(item_id, column)])
     live.apply(ItemChange(columns.item_id(row), None) for row in gone)
     for item_id in map(columns.item_id, asked):
         found, row = written(recommender, item_id, policy, page_size), live.row_of(item_id)
-        if row is None or row >= len(columns):
+        if row is None:
             assert found is None
         elif found is not None:
+            assert live.generation_row(row) is not None
             wanted, _ = the_long_way(recommender, live, item_id, policy, page_size)
             assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
 
@@ -122,6 +127,28 @@ def test_every_item_of_the_generation_has_one(generation, table, reach, ratio, p
         assert found is not None or not from_table
         sufficed += found is not None
     assert sufficed >= least
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.8, 1.2])
+def test_items_that_were_sold_or_whose_price_moved_have_one(generation, table, factor):
+    columns = generation.columns
+    live = LiveColumns(columns)
+    recommender, policy = Recommender(live, generation.index, table), RankingPolicy(candidates=30)
+    for row in range(0, 300, 10):
+        item_id, (price, currency) = columns.item_id(row), columns.price(row)
+        live.apply([
+            ItemChange(item_id, Column(
+                item_id, round(price * factor), currency, live.category_path(row), ItemState.SOLD, live.embedding(row)
+            ))
+        ])  # fmt: skip
+    for row in range(0, 300, 10):
+        item_id = columns.item_id(row)
+        found, (wanted, _) = (
+            written(recommender, item_id, policy, 20),
+            the_long_way(recommender, live, item_id, policy, 20),
+        )
+        assert found is not None
+        assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
 
 
 def test_what_the_table_does_not_cover_is_left_to_the_long_way(generation, table):

@@ -294,13 +294,17 @@ class LiveColumns:
     def listed_page(
         self, pages: ListedPages, row: int, wanted: PreparedWishes, category_similarities: NDArray[np.float32]
     ) -> WrittenItems | None:
-        """Make the page of one of the generation's items; arguments as for `kernels.listed.ListedPages.page`."""
-        changes = self._compiled_changes
-        if changes is None:
+        """Make the page of an item that the generation has with this embedding; None where it has to be done without.
+
+        Arguments as for `kernels.listed.ListedPages.page`.
+        """
+        changes, generation_row = self._compiled_changes, self.generation_row(row)
+        if changes is None or generation_row is None:
             return None
         return pages.page(
-            row, wanted, category_similarities, changes, len(self._item_ids), has_changes=self.has_changes
-        )
+            generation_row, row, wanted, category_similarities, changes, len(self._item_ids),
+            has_changes=self.has_changes,
+        )  # fmt: skip
 
     def currency_number(self, currency: str) -> int | None:
         """Return the number of a currency, or None if no item has it."""

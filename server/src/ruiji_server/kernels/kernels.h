@@ -81,6 +81,7 @@ typedef struct {
     int64_t scanned_at_most;        /* items of a band that are all compared where the neighbours do not suffice */
     int64_t met_enough;             /* items that are compared beyond that, at which no more are looked for, */
     int64_t met_least;              /* and how many it takes */
+    double moved_at_most;           /* ratio of an item's price to that which its neighbours were found for */
     uint8_t is_narrower;            /* than the band that the neighbours are in */
     uint8_t on_sale;                /* state of items that may be recommended */
     float cosine_weight;
@@ -122,8 +123,8 @@ int64_t ruiji_write_items(const ruiji_columns *columns, const ruiji_changed *cha
 
 int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
                           const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
-                          const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
-                          ruiji_room *room);
+                          int64_t own_row, const ruiji_wanted *wanted, const float *category_similarities,
+                          int64_t categories, ruiji_room *room);
 
 int64_t ruiji_nearest_among(const ruiji_columns *columns, const uint32_t *others, int64_t n, const uint8_t *hidden,
                             int64_t excluded_row, const float *vector, int64_t dimensions, uint32_t *scratch,

@@ -52,40 +52,70 @@ static int64_t compared(const ruiji_columns *columns, const ruiji_neighbours *ne
                                &room->eligible);
 }
 
-int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
-                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
-                          const ruiji_wanted *wanted, const float *category_similarities, int64_t categories,
-                          ruiji_room *room)
+/* The price of the item that is asked for, which may have changed since its neighbours were found; below 0 if they are
+ * of no use to it. */
+static int64_t price_now(const ruiji_columns *columns, const ruiji_changed *changed, int64_t used_slots,
+                         const uint8_t *hidden, int64_t row, int64_t own_row, double moved_at_most)
 {
-    int64_t width = neighbours->width, candidates = 0, filled;
-    if (row < 0 || row >= columns->items || (hidden != NULL && hidden[row]) || width < 1 || width > room->candidates
-        || wanted->pool_size > room->candidates)
+    int64_t then = columns->prices_minor[row], slot = own_row - columns->items;
+    if (own_row == row)
+        return hidden != NULL && hidden[row] ? REFUSED : then;
+    if (slot < 0 || slot >= used_slots || used_slots > changed->slots || hidden == NULL || !hidden[row]
+        || changed->currencies[slot] != columns->currencies[row])
         return REFUSED;
+    int64_t now = changed->prices_minor[slot];
+    double moved = now > then ? (double)now / (double)then : (double)then / (double)now;
+    return moved <= moved_at_most ? now : REFUSED;
+}
+
+/* Those of an item's neighbours that may be recommended for it; REFUSED if others may be, too, and these are too few. */
+static int64_t listed(const ruiji_columns *columns, const ruiji_neighbours *neighbours, const uint8_t *hidden,
+                      int64_t row, const ruiji_eligible *eligible, const ruiji_wanted *wanted, ruiji_room *room)
+{
+    int64_t width = neighbours->width, candidates = 0;
     const uint32_t *near_rows = neighbours->rows + row * width;
     const float *near_cosines = neighbours->cosines + row * width;
-    ruiji_eligible eligible = {wanted->on_sale, columns->currencies[row], 0, 0, row};
-    band_around(columns->prices_minor[row], wanted, &eligible);
     for (int64_t place = 0; place < width && near_rows[place] != NO_NEIGHBOUR; place++) {
         int64_t other = near_rows[place];
         if (other >= columns->items)
             return REFUSED;
         if (wanted->is_narrower
-            && (columns->prices_minor[other] < eligible.low_minor
-                || columns->prices_minor[other] > eligible.high_minor))
+            && (columns->prices_minor[other] < eligible->low_minor
+                || columns->prices_minor[other] > eligible->high_minor))
             continue;
         if (hidden != NULL && hidden[other])
             continue;
         room->rows[candidates] = other;
         room->cosines[candidates++] = near_cosines[place];
     }
+    /* Beyond a full row of neighbours others may be eligible, whether or not they fit on the page. */
+    if (near_rows[width - 1] != NO_NEIGHBOUR && (candidates < wanted->pool_size || candidates <= wanted->page_size))
+        return REFUSED;
     room->eligible = candidates;
     room->is_scanned = 0;
-    /* Beyond a full row of neighbours others may be eligible, whether or not they fit on the page. */
-    if (near_rows[width - 1] != NO_NEIGHBOUR && (candidates < wanted->pool_size || candidates <= wanted->page_size)) {
+    return candidates;
+}
+
+int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
+                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
+                          int64_t own_row, const ruiji_wanted *wanted, const float *category_similarities,
+                          int64_t categories, ruiji_room *room)
+{
+    int64_t candidates = REFUSED, filled;
+    if (row < 0 || row >= columns->items || neighbours->width < 1 || neighbours->width > room->candidates
+        || wanted->pool_size > room->candidates)
+        return REFUSED;
+    int64_t price = price_now(columns, changed, used_slots, hidden, row, own_row, wanted->moved_at_most);
+    if (price < 0)
+        return REFUSED;
+    ruiji_eligible eligible = {wanted->on_sale, columns->currencies[row], 0, 0, own_row};
+    band_around(price, wanted, &eligible);
+    if (price == columns->prices_minor[row])
+        candidates = listed(columns, neighbours, hidden, row, &eligible, wanted, room);
+    if (candidates == REFUSED)
         candidates = compared(columns, neighbours, hidden, row, &eligible, wanted, room);
-        if (candidates == REFUSED)
-            return REFUSED;
-    }
+    if (candidates == REFUSED)
+        return REFUSED;
     if (candidates > wanted->pool_size)
         candidates = wanted->pool_size;
     const int64_t *rows = room->rows;
@@ -103,7 +133,7 @@ int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *
         cosines = room->merged_cosines;
     }
     filled = ruiji_rank(columns, changed, rows, cosines, candidates, category_similarities, categories,
-                        wanted->cosine_weight, wanted->category_weight, columns->prices_minor[row], wanted->page_size,
+                        wanted->cosine_weight, wanted->category_weight, price, wanted->page_size,
                         room->page);
     if (filled == REFUSED)
         return REFUSED;

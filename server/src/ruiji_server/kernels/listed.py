@@ -1,4 +1,4 @@
-"""A page for an item of the generation in one call: its neighbours, what changed since, ranked and written."""
+"""A page for an item that the generation has in one call: its neighbours, what changed since, ranked and written."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Wanted(NamedTuple):
     """Neighbours of neighbours that are compared where there are more, at which no others are looked for."""
     met_least: int
     """How many it takes."""
+    moved_at_most: float
+    """Ratio of an item's price to that which its neighbours were found for."""
     is_narrower: bool
     """Whether that ratio is below the one that the neighbours were chosen by."""
     on_sale: int
@@ -93,6 +95,7 @@ class ListedPages:
     def page(
         self,
         row: int,
+        own_row: int,
         wanted: PreparedWishes,
         category_similarities: NDArray[np.float32],
         changed: ChangedColumns,
@@ -103,7 +106,9 @@ class ListedPages:
         """Return the page of an item; None where its neighbours and theirs do not suffice, or changed items tie.
 
         Args:
-            row: the item's, of the generation and not hidden.
+            row: the item's in the generation.
+            own_row: the one that it has now: the same, not hidden, or one after the generation's, with the same
+                embedding; it is not on the page.
             wanted: as `prepared` returned it.
             category_similarities: of all categories to the item's, shape (categories,).
             changed: the items after the generation's rows.
@@ -114,8 +119,8 @@ class ListedPages:
         similarities = self._ffi.from_buffer("float[]", category_similarities)
         written = self._library.ruiji_listed_page(
             self._columns.pointers, self._neighbours.pointers, changed.pointers, used_slots,
-            self._neighbours.hidden if has_changes else self._ffi.NULL, row, wanted, similarities, len(similarities),
-            room,
+            self._neighbours.hidden if has_changes else self._ffi.NULL, row, own_row, wanted, similarities,
+            len(similarities), room,
         )  # fmt: skip
         if written == REFUSED:
             return None

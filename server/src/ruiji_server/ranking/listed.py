@@ -1,4 +1,4 @@
-"""Pages for items of the generation, made by one call of the compiled kernel: what most requests ask for.
+"""Pages for items that a generation has, made by one call of the compiled kernel: what most requests ask for.
 
 They are those that `Recommender.recommend` makes, without what nobody asked for: how they came about.
 """
@@ -51,7 +51,7 @@ class ListedRecommender:
         """Return the page of an item; None where the table does not suffice for it.
 
         Args:
-            row: the item's, of the generation.
+            row: the item's.
             tree: of all categories.
             policy: how candidates become a page.
             page_size: most items to return, at least 1.
@@ -86,6 +86,7 @@ class ListedRecommender:
                 scanned_at_most=self._reach.scanned_at_most,
                 met_enough=self._reach.met_enough(pool_size),
                 met_least=self._reach.met_least(pool_size),
+                moved_at_most=self._reach.price_moved_at_most,
                 is_narrower=policy.max_price_ratio < self._table.max_price_ratio,
                 on_sale=ItemState.ON_SALE,
                 cosine_weight=float(cosine_weight),

@@ -78,7 +78,7 @@ class Recommender:
     def written_page(self, item_id: str, policy: RankingPolicy, page_size: int, tags: Tags) -> WrittenItems | None:
         """Return the page of a listed item as it is sent, in a fraction of the time that `recommend` takes.
 
-        None means that `recommend` has to be asked: the item is not one of the generation's or changed since, neither
+        None means that `recommend` has to be asked: the generation does not have the item with its embedding, neither
         its neighbours nor theirs suffice, or there are no kernels.
 
         Args:
@@ -90,7 +90,7 @@ class Recommender:
         if self._listed is None:
             return None
         row = self._live.row_of(item_id)
-        if row is None or row >= len(self._live.base):
+        if row is None:
             return None
         return self._listed.recommend(row, self._tree(), policy, page_size, tags)
 
