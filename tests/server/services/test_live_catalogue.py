@@ -72,6 +72,10 @@ async def test_a_sold_item_is_no_longer_recommended_and_still_answered_for(store
 
         await eventually(is_gone)
         assert asked.item_id in await page(client, sold.item_id)
+        answer = await client.similar_items(item_id=sold.item_id, explain=True)
+        assert answer.explanation.neighbour_table, "it is in the generation as it was"
+        known = await client.similar_items(item_id=sold.item_id)
+        assert known.items == answer.items, "in one call of the kernel"
 
 
 async def test_a_new_price_counts_at_once(store, directory):
