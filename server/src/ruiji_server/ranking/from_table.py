@@ -36,7 +36,6 @@ class Reach:
     least: float = 2.5
     """How many it takes for each candidate wanted. With fewer, some of the nearest are likely among the items that
     nobody near has as a neighbour."""
-
     price_moved_at_most: float = 1.4
     """Ratio of an item's price to the one that its row of the table was made for. The further it moved, the less of its
     band is covered by the neighbours' rows: at this ratio pages share 0.99 with exact search, at 2 they share 0.95."""
