@@ -12,8 +12,8 @@ static void fetch(const float *vector, int64_t dimensions)
         __builtin_prefetch(vector + at);
 }
 
-/* The same rows with those next to each other that lie in one stretch of memory: of a large catalogue a row takes half
- * the time then, for the tables that say where its page is are at hand. */
+/* The same rows with those next to each other that lie in one stretch of memory: of some
+ * thousands a row takes up to a third less time then, for the tables that say where its page is are at hand. */
 static void by_stretch(const uint32_t *rows, int64_t n, int64_t items, uint32_t *out)
 {
     uint32_t starts[STRETCHES] = {0}, start = 0;
