@@ -10,12 +10,19 @@ import torch
 from numpy.typing import NDArray
 from ruiji_encoder.augmentation import Augmentation
 from ruiji_encoder.tokenizers import train_tokenizer
-from ruiji_encoder.training import TrainingSettings, joined_devices, new_siglip
+from ruiji_encoder.training import TrainingPrecision, TrainingSettings, joined_devices, new_siglip
 from ruiji_encoder.training.trainer import Trainer
 
 from tests.encoder_export.conftest import tiny_config
 
-SETTINGS = TrainingSettings(epochs=1, batch_size=8, learning_rate=1e-3, augmentation=Augmentation(scale=0.0))
+# In fp32 everywhere, so that other orders of summation are all that differs.
+SETTINGS = TrainingSettings(
+    epochs=1,
+    batch_size=8,
+    learning_rate=1e-3,
+    augmentation=Augmentation(scale=0.0),
+    precision=TrainingPrecision.FP32,
+)
 
 
 class Noise:

@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from ruiji_encoder.backbones.efficientnet_lite import LiteVisionConfig
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.losses import sigmoid_loss
 from ruiji_encoder.tokenizers import train_tokenizer
 from ruiji_encoder.training import Devices, LockedTower, TrainingPrecision, TrainingSettings, joined_devices, new_siglip
 from ruiji_encoder.training.contrast import contrast
+from ruiji_encoder.training.towers import computes_in_bf16
 from ruiji_encoder.training.trainer import Trainer
 
 from .conftest import tiny_config
@@ -130,10 +133,25 @@ def test_a_locked_tower_stays_as_it_was(locked: LockedTower, still: str, learns:
 
 
 def test_bf16_comes_close_to_fp32() -> None:
-    exact, _ = trained(dataclasses.replace(SETTINGS, precision=TrainingPrecision.FP32))
+    exact, _ = trained(SETTINGS)
     rounded, _ = trained(dataclasses.replace(SETTINGS, precision=TrainingPrecision.BF16))
     assert rounded == pytest.approx(exact, rel=0.02)
     assert rounded != exact
+
+
+@pytest.mark.parametrize("multiplies_tiles", [True, False])
+def test_left_to_itself_a_cpu_computes_in_bf16_where_it_multiplies_tiles_and_matrices_are_the_work(
+    multiplies_tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": multiplies_tiles, "avx512_bf16": True})
+    siglip = new_siglip(tiny_config(width=32, patch_px=128), seed=0)
+    vision = {"model_type": LiteVisionConfig.model_type, "hidden_size": 32}
+    convolutional = new_siglip(LiteSiglipConfig(vision_config=vision), seed=0)
+    assert computes_in_bf16(TrainingPrecision.AUTO, siglip) == multiplies_tiles
+    assert not computes_in_bf16(TrainingPrecision.AUTO, convolutional)
+    for model in (siglip, convolutional):
+        assert computes_in_bf16(TrainingPrecision.BF16, model)
+        assert not computes_in_bf16(TrainingPrecision.FP32, model)
 
 
 def test_devices_that_are_not_there_or_cannot_share_a_batch_are_refused() -> None:

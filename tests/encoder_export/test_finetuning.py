@@ -84,6 +84,7 @@ def test_a_run_leaves_its_curve_its_log_and_its_checkpoints(undisturbed: tuple[P
     described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert described["settings"]["batch_size"] == 6
     assert described["hardware"]["torch"] == torch.__version__
+    assert described["hardware"]["computes_in"] in {"fp32", "bf16"}
 
 
 def fresh() -> tuple[SiglipModel, SiglipTokenizer, Noise]:

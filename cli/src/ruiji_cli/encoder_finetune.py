@@ -69,7 +69,7 @@ def finetune(
         float | None, typer.Option(help="Use Muon inside the layers with this peak, as 0.02 from random weights.")
     ] = None,
     lock: Annotated[str | None, typer.Option(help="Keep a tower as it is: picture or text.")] = None,
-    precision: Annotated[str, typer.Option(help="auto (bf16 where the device has it), fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (bf16 where the device gains by it), fp32 or bf16.")] = "auto",
     augment: Annotated[bool, typer.Option(help="Change pictures a little; hue stays.")] = True,
     mirror_only: Annotated[
         bool, typer.Option("--mirror-only", help="Augment by mirroring alone, as a backbone with a trunk must.")
@@ -90,9 +90,11 @@ def finetune(
     import torch
     from ruiji_encoder.augmentation import MIRROR_ONLY, Augmentation
     from ruiji_encoder.training import LockedTower, TrainingPrecision, TrainingSettings, joined_devices
+    from ruiji_encoder.training.allocator import keep_freed_memory
     from ruiji_encoder.training.finetuning import finetune as finetune_siglip
 
     torch.set_num_threads(threads)
+    keep_freed_memory()
     settings = TrainingSettings(
         epochs=epochs,
         batch_size=batch_size,

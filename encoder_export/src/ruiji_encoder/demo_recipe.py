@@ -23,7 +23,7 @@ from ruiji_encoder.features import batches_of, fit_projection_to
 from ruiji_encoder.half_resolution import HalvedPictures, for_halved_pictures, for_whole_pictures
 from ruiji_encoder.projection import save_projection
 from ruiji_encoder.tokenizers import train_tokenizer
-from ruiji_encoder.training import TrainingProgress, TrainingSettings, new_siglip, train
+from ruiji_encoder.training import TrainingPrecision, TrainingProgress, TrainingSettings, new_siglip, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +52,11 @@ class DemoSettings:
             weight_decay=0.05,
             warmup_share=0.03,
             augmentation=MIRROR_ONLY,
+            precision=TrainingPrecision.FP32,
         )
     )
-    """From random weights, so with far larger steps than fine-tuning. Rendered products vary enough by themselves."""
+    """From random weights, so with far larger steps than fine-tuning. Rendered products vary enough by themselves. In
+    fp32, so that it becomes much the same encoder wherever it is made."""
     precision: Precision = Precision.FP32
     """Of the exported graph."""
     threads: int = 1

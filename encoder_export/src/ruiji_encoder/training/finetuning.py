@@ -177,7 +177,9 @@ class _Run:
                 "%s: going on after step %d of %d", self.folder.path, self._trainer.step, self._trainer.total_steps
             )
         if self._devices.is_main:
-            self.folder.describe({"described": described, **self._identity, "hardware": _hardware(self._devices)})
+            self.folder.describe(
+                {"described": described, **self._identity, "hardware": _hardware(self._devices, self._trainer)}
+            )
             self.folder.cut_log(self._trainer.step)
 
     def count(self, told: TrainingProgress, writer: SummaryWriter | None) -> None:
@@ -270,12 +272,13 @@ def _writer(folder: RunFolder, step: int) -> SummaryWriter:
     return SummaryWriter(str(folder.tensorboard), purge_step=step + 1)
 
 
-def _hardware(devices: Devices) -> dict[str, Any]:
+def _hardware(devices: Devices, trainer: Trainer) -> dict[str, Any]:
     cuda = devices.device.type == "cuda"
     return {
         "devices": devices.world,
         "device": torch.cuda.get_device_name(devices.device) if cuda else f"{platform.machine()} CPU",
         "threads": torch.get_num_threads(),
+        "computes_in": "bf16" if trainer.towers.bf16 else "fp32",
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }

@@ -23,7 +23,7 @@ class TrainingPrecision(StrEnum):
     """What the towers compute in; weights, optimizer, features and loss are fp32 always."""
 
     AUTO = "auto"
-    """bf16 where the accelerator has it, else fp32."""
+    """bf16 where the device gains by it, else fp32; see `towers.computes_in_bf16`."""
     FP32 = "fp32"
     BF16 = "bf16"
 

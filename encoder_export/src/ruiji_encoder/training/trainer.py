@@ -72,7 +72,7 @@ class Trainer:
         self.step = 0
         self.steps_per_epoch = order.steps_per_epoch
         self.total_steps = self.steps_per_epoch * settings.epochs
-        self.towers = Towers(model, computes_in_bf16(settings.precision, model.logit_scale.device))
+        self.towers = Towers(model, computes_in_bf16(settings.precision, model))
         self._settings = settings
         self._loader = BatchLoader(data, tokenizer, order, self._devices)
         with locked_tower(model, settings.locked):
