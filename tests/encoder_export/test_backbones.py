@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as a picture tower: its arithmetic, its weights, its trunk's maps, and its way to a checkpoint."""
+"""EfficientNet-Lite as a picture tower: its arithmetic, its weights, its trunk's maps, and its way to a checkpoint."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 from ruiji_encoder.architecture import read_from_scratch
 from ruiji_encoder.augmentation import MIRROR_ONLY, draw_changes
 from ruiji_encoder.backbones.efficientnet_lite import (
-    STAGES,
-    WHOLE_BACKBONE,
     LiteVisionConfig,
     LiteVisionTower,
-    map_shape,
 )
 from ruiji_encoder.backbones.imagenet_weights import load_imagenet_weights
 from ruiji_encoder.backbones.siglip_lite import LiteSiglipModel, set_backbone_px, set_trunk
 from ruiji_encoder.backbones.standardising import standardise_head
 from ruiji_encoder.backbones.trunk_rows import TrunkRows
+from ruiji_encoder.backbones.variants import VARIANTS, Variant
 from ruiji_encoder.catalogue import FolderCatalogue
 from ruiji_encoder.checkpoints import load_siglip, load_text_tower, load_vision_tower, save_checkpoint, weights_sha256
 from ruiji_encoder.errors import CheckpointError, ExportError, TrainingError
@@ -38,6 +36,8 @@ from ruiji_encoding.manifest import Precision
 from torch.nn.functional import batch_norm, conv2d, pad, relu6
 
 from .conftest import random_projection, tiny_config
+
+LITE0, LITE2 = (VARIANTS[f"efficientnet-lite{size}"] for size in (0, 2))
 
 TOML = """
 temperature = 10.0
@@ -59,6 +59,10 @@ trunk_blocks = 11
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, torch.Tensor]:
+    return random_weights(LITE0)
+
+
+def random_weights(variant: Variant) -> dict[str, torch.Tensor]:
     """Random weights under the names of the package's file, with batch norms that do something."""
     chance = torch.Generator().manual_seed(0)
     made: dict[str, torch.Tensor] = {}
@@ -73,7 +77,7 @@ def weights() -> dict[str, torch.Tensor]:
 
     convolution("_conv_stem", "_bn0", 32, 3, 3)
     incoming, number = 32, 0
-    for stage in STAGES:
+    for stage in variant.stages:
         for _ in range(stage.blocks):
             inner, block = incoming * stage.expansion, f"_blocks.{number}."
             if stage.expansion > 1:
@@ -108,7 +112,7 @@ def lite_siglip(toml: Path) -> LiteSiglipModel:
     return model.eval()
 
 
-def reference(weights: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.Tensor:
+def reference(variant: Variant, weights: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.Tensor:
     """The network as it was trained: TensorFlow's padding, convolutions without biases, batch norms behind them."""
 
     def layer(maps: torch.Tensor, name: str, norm: str, *, stride: int = 1) -> torch.Tensor:
@@ -123,7 +127,7 @@ def reference(weights: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.T
         return batch_norm(found, *of, eps=1e-3)
 
     maps, number = relu6(layer(pixels, "_conv_stem", "_bn0", stride=2)), 0
-    for stage in STAGES:
+    for stage in variant.stages:
         for place in range(stage.blocks):
             block, inner = f"_blocks.{number}.", maps
             if stage.expansion > 1:
@@ -135,22 +139,38 @@ def reference(weights: dict[str, torch.Tensor], pixels: torch.Tensor) -> torch.T
     return relu6(layer(maps, "_conv_head", "_bn1")).mean(dim=(2, 3))
 
 
-def test_folded_weights_compute_what_the_trained_network_computes(
-    weights: dict[str, torch.Tensor], lite_toml: Path
-) -> None:
-    tower = lite_siglip(lite_toml).vision_model
+@pytest.mark.parametrize("variant", [LITE0, LITE2], ids=lambda variant: str(variant.name))
+def test_folded_weights_compute_what_the_trained_network_computes(variant: Variant, tmp_path: Path) -> None:
+    weights = random_weights(variant)
+    torch.save(weights, tmp_path / "weights.pth")
+    (tmp_path / "lite.toml").write_text(TOML.replace(LITE0.name, variant.name))
+    tower = lite_siglip(tmp_path / "lite.toml").vision_model
     pixels = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(1)) * 2 - 1
     with torch.inference_mode():
         torch.testing.assert_close(
-            tower.head_input(pixels)[:, -1280:], reference(weights, pixels), rtol=1e-3, atol=1e-4
+            tower.head_input(pixels)[:, -1280:], reference(variant, weights, pixels), rtol=1e-3, atol=1e-4
         )
+
+
+def test_the_larger_variant_has_the_sizes_of_its_published_weights() -> None:
+    assert [(stage.channels, stage.blocks) for stage in LITE2.stages] == [
+        (16, 1),
+        (24, 3),
+        (48, 3),
+        (88, 4),
+        (120, 4),
+        (208, 5),
+        (352, 1),
+    ]
+    assert (LITE2.blocks, LITE2.whole, LITE2.looked_at) == (21, 22, {11: 88, 15: 120})
+    assert (LITE0.blocks, LITE0.whole, LITE0.looked_at) == (16, 17, {8: 80, 11: 112})
 
 
 def test_weights_of_another_network_are_refused_by_name(weights: dict[str, torch.Tensor], tmp_path: Path) -> None:
     tower = LiteVisionTower(LiteVisionConfig(hidden_size=8))
     for name, content, message in (
         ("short.pth", {**weights, "_blocks.3._project_conv.weight": torch.zeros(3, 3, 1, 1)}, r"_blocks\.3\._project"),
-        ("other.pth", {"fc.weight": torch.zeros(2)}, "is not EfficientNet-Lite0: _conv_stem"),
+        ("other.pth", {"fc.weight": torch.zeros(2)}, "is not efficientnet-lite0: _conv_stem"),
     ):
         torch.save(content, tmp_path / name)
         with pytest.raises(CheckpointError, match=message):
@@ -165,7 +185,7 @@ def test_weights_of_another_network_are_refused_by_name(weights: dict[str, torch
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("trunk_blocks = 18", "a trunk of 18 blocks is not from 0 to 17"),
+        ("trunk_blocks = 18", "a trunk of 18 blocks of efficientnet-lite0 is not from 0 to 17"),
         ("picture_px = 64", "pictures of 64 px for the backbone are not among 256, 128"),
         ("trunk_blocks = true", "trunk_blocks is True, which is no number"),
         ("depth = 3", "unknown depth; there are picture_px, trunk_blocks"),
@@ -177,7 +197,7 @@ def test_what_a_backbone_cannot_be_is_refused(tmp_path: Path, line: str, message
     with pytest.raises(TrainingError, match=message):
         read_from_scratch(path)
     path.write_text('[backbone]\nname = "resnet50"\nweights = "w.pth"\n')
-    with pytest.raises(TrainingError, match='needs name = "efficientnet-lite0" and weights'):
+    with pytest.raises(TrainingError, match=r"needs a name \(efficientnet-lite0, .*\) and weights"):
         read_from_scratch(path)
 
 
@@ -220,7 +240,7 @@ def test_a_tower_without_a_trunk_has_no_rows(catalogue: FolderCatalogue, tmp_pat
         TrunkRows(catalogue, LiteVisionTower(LiteVisionConfig(hidden_size=8)), tmp_path)
 
 
-@pytest.mark.parametrize(("blocks", "backbone_px"), [(1, 128), (3, 256), (8, 128), (11, 256), (WHOLE_BACKBONE, 128)])
+@pytest.mark.parametrize(("blocks", "backbone_px"), [(1, 128), (3, 256), (8, 128), (11, 256), (LITE0.whole, 128)])
 def test_wherever_the_trunk_ends_the_features_are_the_same(lite_toml: Path, blocks: int, backbone_px: int) -> None:
     model = lite_siglip(lite_toml)
     set_backbone_px(model, backbone_px)
@@ -232,7 +252,7 @@ def test_wherever_the_trunk_ends_the_features_are_the_same(lite_toml: Path, bloc
         rows = model.vision_model.trunk(pixels)
         torch.testing.assert_close(model.vision_model(trunk_rows=rows).pooler_output, whole, rtol=1e-3, atol=1e-5)
     learning = {name.split(".")[0] for name, weight in model.vision_model.named_parameters() if weight.requires_grad}
-    assert learning == {"head"} if blocks == WHOLE_BACKBONE else {"blocks", "top", "head"} >= learning > {"head"}
+    assert learning == {"head"} if blocks == LITE0.whole else {"blocks", "top", "head"} >= learning > {"head"}
 
 
 def test_sides_and_channels_of_maps_are_those_of_the_network(lite_toml: Path) -> None:
@@ -241,7 +261,7 @@ def test_sides_and_channels_of_maps_are_those_of_the_network(lite_toml: Path) ->
         maps = relu6(tower.stem(torch.zeros(1, 3, side, side)))
         for number, block in enumerate(tower.blocks, 1):
             maps = block(maps)
-            assert map_shape(number, side) == (maps.shape[-1], maps.shape[1])
+            assert LITE0.map_shape(number, side) == (maps.shape[-1], maps.shape[1])
 
 
 def test_a_backbone_of_half_the_size_sees_means_of_2_x_2_pixels(lite_toml: Path) -> None:
@@ -273,7 +293,7 @@ def test_a_new_head_sees_inputs_of_mean_0_and_deviation_1(lite_toml: Path, catal
 def test_a_trunk_is_chosen_anew_only_where_there_is_a_backbone(lite_toml: Path, siglip_folder: Path) -> None:
     with pytest.raises(TrainingError, match="the picture tower is SigLIP's own"):
         set_trunk(load_siglip(siglip_folder), 11)
-    with pytest.raises(TrainingError, match="a trunk of 18 blocks is not from 0 to 17"):
+    with pytest.raises(TrainingError, match="a trunk of 18 blocks of efficientnet-lite0 is not from 0 to 17"):
         set_trunk(lite_siglip(lite_toml), 18)
     with pytest.raises(TrainingError, match="the picture tower is SigLIP's own"):
         set_backbone_px(load_siglip(siglip_folder), 128)
@@ -331,6 +351,14 @@ def test_a_checkpoint_comes_back_whole_and_in_halves(
     assert weights_sha256(half) == weights_sha256(model.vision_model)
     assert weights_sha256(text) == weights_sha256(model.text_model)
     assert weights_sha256(text) != weights_sha256(half)
+
+
+def test_a_checkpoint_of_an_unknown_size_is_refused(lite_toml: Path, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "run", lite_siglip(lite_toml), train_tokenizer(["red box"] * 20, vocabulary_size=40))
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace(LITE0.name, "efficientnet-lite9"))
+    with pytest.raises(CheckpointError, match="has the backbone 'efficientnet-lite9'; this release knows efficientnet"):
+        load_siglip(tmp_path / "run")
 
 
 def test_a_backbone_is_exported_in_fp32_and_static_int8_and_not_in_dynamic(

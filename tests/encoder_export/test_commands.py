@@ -269,7 +269,7 @@ def test_options_of_a_backbone_are_refused_where_there_is_none(
     assert "the picture tower is SigLIP's own" in explained(*of_siglip, "--trunk-blocks", 11)
     assert "the picture tower is SigLIP's own" in explained(*of_siglip, "--backbone-learning-rate", 1e-5)
     of_lite = (*command, "--checkpoint", lite_checkpoint)
-    assert "a trunk of 99 blocks is not" in explained(*of_lite, "--trunk-blocks", 99)
+    assert "a trunk of 99 blocks of efficientnet-lite0 is not from 0 to 17" in explained(*of_lite, "--trunk-blocks", 99)
     scratch = (*command, "--from-scratch", lite_checkpoint.parent / "lite.toml")
     assert "for a --checkpoint; with --from-scratch, write" in explained(*scratch, "--trunk-blocks", 11)
     assert "not both" in explained(*command)

@@ -50,7 +50,7 @@ def finetune(
     ] = None,
     trunk_blocks: Annotated[
         int | None,
-        typer.Option(help="With a checkpoint's backbone: first blocks to leave as they are, 0 to 17."),
+        typer.Option(help="With a checkpoint's backbone: first blocks to leave as they are; 0: all learn."),
     ] = None,
     backbone_px: Annotated[
         int | None, typer.Option(help="With a checkpoint's backbone: side at which it sees pictures, 128 or 256.")

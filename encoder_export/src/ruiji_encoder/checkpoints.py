@@ -32,6 +32,7 @@ from transformers.utils import logging as transformers_logging
 
 from ruiji_encoder.backbones.efficientnet_lite import LiteVisionConfig, LiteVisionTower
 from ruiji_encoder.backbones.siglip_lite import LiteSiglipConfig, LiteSiglipModel
+from ruiji_encoder.backbones.variants import VARIANTS
 from ruiji_encoder.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def weights_sha256(tower: VisionTower | SiglipTextModel) -> str:
     config = tower.config
     digest = hashlib.sha256()
     if isinstance(config, LiteVisionConfig):
-        digest.update(f"{config.model_type} {config.backbone_px}\n".encode())
+        digest.update(f"{config.variant} {config.backbone_px}\n".encode())
     else:
         digest.update(f"{config.num_attention_heads} {config.hidden_act} {config.layer_norm_eps!r}\n".encode())
     for name, tensor in sorted(tower.state_dict().items()):
@@ -183,6 +184,10 @@ def _check_vision(checkpoint: str | Path, config: PreTrainedConfig) -> None:
         raise CheckpointError(
             f"{_described(checkpoint)} takes pictures of {vision.image_size} px; Ruiji's preprocessing makes "
             f"{PICTURE_SIZE_PX} px. Choose the checkpoint's -{PICTURE_SIZE_PX} sibling"
+        )
+    if isinstance(vision, LiteVisionConfig) and vision.variant not in VARIANTS:
+        raise CheckpointError(
+            f"{_described(checkpoint)} has the backbone {vision.variant!r}; this release knows {', '.join(VARIANTS)}"
         )
     if not vision.vision_use_head:
         raise CheckpointError(f"{_described(checkpoint)} has no pooling head, so it yields no vector per picture")

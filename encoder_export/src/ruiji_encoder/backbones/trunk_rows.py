@@ -1,6 +1,6 @@
 """What a trunk makes of many pictures, computed once: each epoch then costs only the layers that learn.
 
-Most of EfficientNet-Lite0's work is in its first blocks. Where some stay as ImageNet left them, what they
+Most of an EfficientNet-Lite's work is in its first blocks. Where some stay as ImageNet left them, what they
 make of a picture is the same in every epoch: behind 11, 58 KB of maps in fp16, or 3 KB where the whole backbone stays.
 Each picture is there twice, as it is and mirrored; other augmentation would need the pixels.
 """
@@ -18,7 +18,6 @@ import torch
 from ruiji_encoding.pictures import PICTURE_SIZE_PX, PREPROCESSING
 from torch import nn
 
-from ruiji_encoder.backbones.efficientnet_lite import LOOKED_AT
 from ruiji_encoder.errors import TrainingError
 from ruiji_encoder.onnx_files import OPSET, quiet_exporter
 from ruiji_encoder.pixels import normalise_pixels
@@ -162,12 +161,13 @@ def _session(tower: LiteVisionTower, threads: int) -> onnxruntime.InferenceSessi
 
 def _fingerprint(whole: CaptionedPictures, tower: LiteVisionTower) -> str:
     """Hash the trunk's weights and some of the pictures; all of them would take as long as a pass over them."""
+    config, looked_at = tower.config, list(tower.variant.looked_at)
     digest = hashlib.sha256(
-        f"{PREPROCESSING} {tower.config.backbone_px} {tower.config.trunk_blocks} {LOOKED_AT} {len(whole)}\n".encode()
+        f"{PREPROCESSING} {config.backbone_px} {config.trunk_blocks} {looked_at} {len(whole)}\n".encode()
     )
     for name, weight in sorted(tower.trunk_weights().items()):
         digest.update(f"{name}\n".encode())
         digest.update(np.ascontiguousarray(weight.detach().cpu().numpy()).tobytes())
-    looked_at = np.unique(np.linspace(0, len(whole) - 1, num=min(len(whole), _LOOKED_AT_FOR_NAME), dtype=np.int64))
-    digest.update(whole.pictures(looked_at).tobytes())
+    some = np.unique(np.linspace(0, len(whole) - 1, num=min(len(whole), _LOOKED_AT_FOR_NAME), dtype=np.int64))
+    digest.update(whole.pictures(some).tobytes())
     return digest.hexdigest()[:24]
