@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ruiji_cli.console import OUT, bar, progress_bar
+from ruiji_cli.encoder_average import average
 from ruiji_cli.encoder_export import export, show, show_manifest
 from ruiji_cli.encoder_finetune import finetune, training_task
 from ruiji_cli.encoder_pairs import pairs
@@ -77,6 +78,7 @@ def make_demo(
 
 app.command("pairs", rich_help_panel=_MAKING)(pairs)
 app.command("finetune", rich_help_panel=_MAKING)(finetune)
+app.command("average", rich_help_panel=_MAKING)(average)
 app.command("project", rich_help_panel=_MAKING)(project)
 app.command("merge-parts", rich_help_panel=_MAKING)(merge_parts)
 app.command("precisions", rich_help_panel=_MAKING)(precisions)
