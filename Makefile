@@ -78,7 +78,7 @@ $(VENV)/serving.stamp: $(UV) pyproject.toml client/pyproject.toml constraints.tx
 $(VENV)/development.stamp: $(VENV)/serving.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
 	$(UV) pip install --quiet --refresh-package ruiji --python $(BIN)/python --constraint constraints.txt \
-	    --editable ./client --editable '.[server,triton,demo,console,encoder,evaluation,experiments,s3,loadtest,postgresql,dev]'
+	    --editable ./client --editable '.[server,triton,demo,console,encoder,evaluation,experiments,s3,loadtest,openvino,postgresql,dev]'
 	touch $@
 
 # The other systems need other packages than Ruiji does.

@@ -3,11 +3,12 @@
     python -m benchmarks.encoder_speed
     python -m benchmarks.encoder_speed --encoder exported/fp32 --encoder exported/int8 --seconds 10
 
-For each encoder: ONNX Runtime in this process with all cores, at several batch sizes; the same graph behind a real
-tritonserver of the nvidia-pytriton wheel, asked as the embedding worker does (a few requests under way, each of some
-pictures); one picture at a time through Triton, for a query's latency; and OpenVINO where it is installed. Engines
-take turns, round by round; medians count. The machine's limit is what a matrix product of NumPy reaches on all cores,
-over the multiplications and additions that the graph needs for a picture; int8 has no such measure here.
+For each encoder, with ONNX Runtime, and with OpenVINO where it is installed and runs the precision: the engine in this
+process with all cores, at several batch sizes; the same graph behind a real tritonserver of the nvidia-pytriton wheel,
+asked as the embedding worker does (a few requests under way, each of some pictures); and one picture at a time through
+Triton, for a query's latency. All take turns, round by round; medians count. The machine's limit is what a matrix
+product of NumPy reaches on all cores in float32, over the multiplications and additions that the graph needs for a
+picture; bf16 and int8 go beyond it.
 
 Decoding and resizing are timed apart, on one core, on rendered photographs.
 """
@@ -23,12 +24,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import psutil
 from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
@@ -37,9 +37,14 @@ from rich.console import Console
 from rich.progress import track
 from ruiji_demo.catalogue import render_catalogue
 from ruiji_demo.encoder import demo_encoder_folder
-from ruiji_encoding.manifest import INPUT_NAME, MODEL_FILE, OUTPUT_NAME, read_manifest
+from ruiji_encoding.manifest import MODEL_FILE, read_manifest
 from ruiji_encoding.pictures import decode_picture
 from ruiji_server.embedding.triton import TritonClient
+from ruiji_triton.config import ModelSettings
+from ruiji_triton.cpu_engine import CpuEngine
+from ruiji_triton.engine_check import check_engine
+from ruiji_triton.errors import RepositoryError
+from ruiji_triton.python_backend.engines import open_engine
 from ruiji_triton.repositories import write_repositories
 from ruiji_triton.settings import SupervisorSettings
 from ruiji_triton.supervisor import TritonSupervisor
@@ -79,31 +84,47 @@ def report(
     manifest = read_manifest(folder)
     needed = graph_gflop(folder / MODEL_FILE)
     with ExitStack() as stack:
-        engines: dict[str, Rate] = {
-            f"ONNX Runtime, batch {batch}": runtime_rate(folder, pixels[:batch]) for batch in BATCHES
-        }
-        if find_spec("openvino"):
-            engines |= {f"OpenVINO, batch {batch}": openvino_rate(folder, pixels[:batch]) for batch in BATCHES}
-        url = stack.enter_context(triton_of(folder))
-        engines[f"Triton, {LANES} requests of {REQUEST_PICTURES}"] = triton_rate(
-            url, manifest.encoder_id, pixels[:REQUEST_PICTURES], LANES
-        )
-        engines["Triton, one picture at a time"] = triton_rate(url, manifest.encoder_id, pixels[:1], 1)
-        rates: dict[str, list[float]] = {name: [] for name in engines}
+        rows: dict[tuple[CpuEngine, str], Rate] = {}
+        for engine in engines_for(folder, pixels, console):
+            opened = open_engine(engine, folder / MODEL_FILE, threads=0, precision=manifest.precision)
+            for batch in BATCHES:
+                rows[engine, f"direct, batch {batch}"] = _repeated(partial(opened.run, pixels[:batch]), batch)
+            url = stack.enter_context(triton_of(folder, engine))
+            rows[engine, f"Triton, {LANES} requests of {REQUEST_PICTURES}"] = triton_rate(
+                url, manifest.encoder_id, pixels[:REQUEST_PICTURES], LANES
+            )
+            rows[engine, "Triton, one picture at a time"] = triton_rate(url, manifest.encoder_id, pixels[:1], 1)
+        rates: dict[tuple[CpuEngine, str], list[float]] = {row: [] for row in rows}
         for number in track(range(arguments.rounds + 1), manifest.name, console=console):
-            for name, rate in engines.items():
+            for row, rate in rows.items():
                 found = rate(arguments.seconds)
                 if number:  # the first round warms up
-                    rates[name].append(found)
-    direct = max(statistics.median(found) for name, found in rates.items() if name.startswith("ONNX Runtime"))
+                    rates[row].append(found)
+    medians = {row: statistics.median(each) for row, each in rates.items()}
     console.print(
-        f"\n{manifest.name} ({manifest.encoder_id}): {needed:.2f} GFLOP a picture; limit at that matrix speed "
-        f"{gflops / needed:.0f} pictures/s\n"
+        f"\n{manifest.name} ({manifest.encoder_id}, {manifest.precision}): {needed:.2f} GFLOP a picture; limit at that "
+        f"matrix speed {gflops / needed:.1f} pictures/s\n"
     )
-    console.print("| engine | pictures/s | lowest to highest | of the best direct call |\n|---|---:|---:|---:|")
-    for name, each in rates.items():
-        median = statistics.median(each)
-        console.print(f"| {name} | {median:.0f} | {min(each):.0f} to {max(each):.0f} | {median / direct:.1%} |")
+    console.print("| engine | asked | pictures/s | lowest to highest | of its best direct call |")
+    console.print("|---|---|---:|---:|---:|")
+    for (engine, asked), each in rates.items():
+        direct = max(median for (of, how), median in medians.items() if of == engine and how.startswith("direct"))
+        median = medians[engine, asked]
+        spread = f"{min(each):.1f} to {max(each):.1f}"
+        console.print(f"| {engine} | {asked} | {median:.1f} | {spread} | {median / direct:.1%} |")
+
+
+def engines_for(folder: Path, pixels: NDArray[np.uint8], console: Console) -> list[CpuEngine]:
+    """Return the engines that compute the encoder here, and say how close they are to ONNX Runtime."""
+    engines = [CpuEngine.ONNXRUNTIME]
+    try:
+        found = check_engine(folder, CpuEngine.OPENVINO, pixels)
+    except RepositoryError as error:
+        console.print(f"without OpenVINO: {error}", soft_wrap=True)
+    else:
+        console.print(f"OpenVINO: cosine to ONNX Runtime at least {found.min_cosine:.6f}, overlap {found.overlap}")
+        engines.append(CpuEngine.OPENVINO)
+    return engines
 
 
 def rendered_pictures() -> list[bytes]:
@@ -157,24 +178,6 @@ def graph_gflop(path: Path) -> float:
     return total / 1e9
 
 
-def runtime_rate(folder: Path, pixels: NDArray[np.uint8]) -> Rate:
-    """Return what runs a batch again and again in ONNX Runtime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
-    return _repeated(lambda: session.run([OUTPUT_NAME], {INPUT_NAME: pixels}), len(pixels))
-
-
-def openvino_rate(folder: Path, pixels: NDArray[np.uint8]) -> Rate:
-    """Return what runs a batch again and again in OpenVINO."""
-    import openvino
-
-    compiled = openvino.Core().compile_model(folder / MODEL_FILE, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
-    request = compiled.create_infer_request()
-    return _repeated(lambda: request.infer({INPUT_NAME: pixels}), len(pixels))
-
-
 def triton_rate(url: str, encoder_id: str, pixels: NDArray[np.uint8], lanes: int) -> Rate:
     """Return what keeps some requests under way at Triton."""
 
@@ -195,10 +198,10 @@ def triton_rate(url: str, encoder_id: str, pixels: NDArray[np.uint8], lanes: int
 
 
 @contextmanager
-def triton_of(folder: Path) -> Iterator[str]:
+def triton_of(folder: Path, engine: CpuEngine) -> Iterator[str]:
     """Serve an encoder as `ruiji triton` does; yield the URL."""
     with tempfile.TemporaryDirectory() as place:
-        written = write_repositories(folder, Path(place))
+        written = write_repositories(folder, Path(place), ModelSettings(cpu_engine=engine))
         supervisor = TritonSupervisor(SupervisorSettings(repository=written.embedded))
         try:
             supervisor.start()

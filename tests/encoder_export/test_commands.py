@@ -204,6 +204,23 @@ def test_an_unknown_precision_is_said_before_anything_is_read(
     assert "there are fp32, fp16, bf16, int8, int8-static" in said
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "int8-static"])
+def test_openvino_stands_before_the_gate_with_every_precision_that_it_runs(
+    shop: Shop, tmp_path: Path, precision: str
+) -> None:
+    encoder, repository = tmp_path / "encoder", tmp_path / "repository"
+    run(
+        "encoder", "export", shop.checkpoint, shop.projection, shop.pairs, "--out", encoder, "--precision", precision,
+        "--calibration", 16, "--threads", 1,
+    )  # fmt: skip
+    run(
+        "encoder", "repositories", encoder, "--engine", "openvino", "--pictures", shop.pairs, "--out", repository,
+        "--work", tmp_path / "work",
+    )  # fmt: skip
+    config = (repository / "embedded" / read_manifest(encoder).encoder_id / "config.pbtxt").read_text(encoding="utf-8")
+    assert 'key: "engine" value { string_value: "openvino" }' in " ".join(config.split())
+
+
 def test_an_engines_plan_can_be_read_anywhere(shop: Shop) -> None:
     said = run("encoder", "tensorrt", shop.encoder, shop.pairs, "--plan-only")
     assert "bf16 Gemm" in said

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, neighbour_overlap
+from ruiji_encoding.gates import MIN_COSINE, MIN_OVERLAP, neighbour_overlap
 from ruiji_encoding.manifest import MODEL_FILE, Precision, encoder_id_of, read_manifest, write_manifest
 from ruiji_evaluation.errors import EncoderUnavailable, NothingToEvaluate
 from ruiji_evaluation.pictures import decode_some

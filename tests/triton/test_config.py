@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import text_format
 from ruiji_encoding.manifest import EncoderManifest, Parity, Precision, encoder_id_of
 from ruiji_triton.config import Engine, ModelSettings, config_text, model_config
+from ruiji_triton.cpu_engine import CpuEngine
 from ruiji_triton.errors import SettingsError
 from tritonclient.grpc import model_config_pb2 as pb
 
@@ -42,6 +43,7 @@ def test_all_engines_describe_one_model() -> None:
     for config in configs:
         for own in ("backend", "platform", "default_model_filename"):
             config.ClearField(own)
+        config.parameters.pop("engine", None)
         for group in config.instance_group:
             group.ClearField("kind")
     assert configs[1:] == configs[:-1]
@@ -69,6 +71,7 @@ def test_settings_reach_the_configuration() -> None:
         warmup_batch_sizes=(4,),
         instances=2,
         intra_op_threads=3,
+        cpu_engine=CpuEngine.OPENVINO,
     )
     config = model_config(MANIFEST, Engine.PYTHON, settings)
     policy = config.dynamic_batching.default_queue_policy
@@ -78,6 +81,7 @@ def test_settings_reach_the_configuration() -> None:
     assert [sample.batch_size for sample in config.model_warmup] == [4]
     assert config.instance_group[0].count == 2
     assert config.parameters["intra_op_thread_count"].string_value == "3"
+    assert config.parameters["engine"].string_value == "openvino"
 
 
 @pytest.mark.parametrize(

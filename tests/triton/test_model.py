@@ -12,6 +12,7 @@ import pytest
 from onnx import numpy_helper
 from ruiji_encoding.manifest import EncoderManifest
 from ruiji_triton.config import ModelSettings
+from ruiji_triton.cpu_engine import CpuEngine
 from ruiji_triton.errors import StartError
 from ruiji_triton.repositories import write_repositories
 from ruiji_triton.settings import SupervisorSettings
@@ -30,12 +31,15 @@ PATIENT = ModelSettings(max_queue_delay_us=200_000, instances=2, warmup_batch_si
 
 @dataclass(frozen=True)
 class Served:
-    """One tritonserver with three encoders."""
+    """One tritonserver with four encoders."""
 
     url: str
     pid: int
     plain: EncoderManifest
     plain_folder: Path
+    openvino: EncoderManifest
+    """Run by OpenVINO."""
+    openvino_folder: Path
     patient: EncoderManifest
     faulty: EncoderManifest
     """Fails on every batch but one of a single picture."""
@@ -46,6 +50,8 @@ def served(triton_installed: None, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("served")
     plain = write_tiny_encoder(folder / "plain", seed=0)
     write_repositories(folder / "plain", folder)
+    openvino = write_tiny_encoder(folder / "openvino", seed=3)
+    write_repositories(folder / "openvino", folder, ModelSettings(cpu_engine=CpuEngine.OPENVINO))
     patient = write_tiny_encoder(folder / "patient", seed=1)
     write_repositories(folder / "patient", folder, PATIENT)
     faulty = _write_faulty_encoder(folder / "faulty")
@@ -53,7 +59,9 @@ def served(triton_installed: None, tmp_path_factory: pytest.TempPathFactory) -> 
     # The second of two starts has its time too, should the first one hang.
     with TritonSupervisor(SupervisorSettings(repository=written.embedded, start_timeout_s=60.0)) as supervisor:
         assert supervisor.pid is not None
-        yield Served(supervisor.url, supervisor.pid, plain, folder / "plain", patient, faulty)
+        yield Served(
+            supervisor.url, supervisor.pid, plain, folder / "plain", openvino, folder / "openvino", patient, faulty
+        )
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7, 64])
@@ -63,6 +71,13 @@ def test_embeddings_are_those_of_onnx_runtime_in_process(served: Served, batch: 
     assert through_triton.shape == (batch, 128)
     cosines = np.sum(through_triton * embed_in_process(served.plain_folder, pixels), axis=1)
     assert cosines.min() >= 1 - 1e-5
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 64])
+def test_openvino_answers_as_onnx_runtime_does(served: Served, batch: int) -> None:
+    pixels = random_pixels(batch)
+    through_triton = embed(served.url, served.openvino.encoder_id, pixels)
+    np.testing.assert_allclose(through_triton, embed_in_process(served.openvino_folder, pixels), atol=1e-6)
 
 
 def test_concurrent_requests_share_runs_and_each_gets_its_own_rows(served: Served) -> None:
@@ -101,7 +116,7 @@ def test_model_tells_which_encoder_it_is(served: Served) -> None:
 
 
 def test_each_instance_is_a_process_of_its_own(served: Served) -> None:
-    assert len(stubs_of(served.pid)) == 1 + PATIENT.instances + 1
+    assert len(stubs_of(served.pid)) == 1 + 1 + PATIENT.instances + 1
 
 
 def test_failure_inside_the_encoder_tells_callers_nothing_of_the_machine(served: Served) -> None:

@@ -26,6 +26,7 @@ def test_each_repository_holds_what_its_backend_needs(tmp_path: Path) -> None:
     assert files == [
         f"container/{manifest.encoder_id}/1/model.onnx",
         f"container/{manifest.encoder_id}/config.pbtxt",
+        f"embedded/{manifest.encoder_id}/1/engines.py",
         f"embedded/{manifest.encoder_id}/1/model.onnx",
         f"embedded/{manifest.encoder_id}/1/model.py",
         f"embedded/{manifest.encoder_id}/config.pbtxt",

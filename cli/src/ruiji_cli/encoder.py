@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from ruiji_triton.cpu_engine import CpuEngine
 
 from ruiji_cli.console import OUT, bar, progress_bar
 from ruiji_cli.encoder_average import average
 from ruiji_cli.encoder_export import export, show, show_manifest
 from ruiji_cli.encoder_finetune import finetune, training_task
 from ruiji_cli.encoder_pairs import pairs
-from ruiji_cli.encoder_pictures import Threads, WorkFolder
+from ruiji_cli.encoder_pictures import DEFAULT_WORK, GATE_PICTURES, Threads, WorkFolder, open_gate_pictures
 from ruiji_cli.encoder_precisions import precisions
 from ruiji_cli.encoder_project import merge_parts, project
 from ruiji_cli.encoder_tensorrt import tensorrt
 from ruiji_cli.encoder_text import export_text
+from ruiji_cli.engines import EngineOption, check_chosen, rendered_pictures
 
 app = typer.Typer(
     help="Make encoders: prepare pairs, fine-tune, fit the projection, export behind a parity gate, write Triton "
@@ -40,12 +42,34 @@ def repositories(
     ),
     instances: Annotated[int, typer.Option(min=1, help="Copies of the encoder that work side by side.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="CPU cores for each.")] = 1,
+    engine: EngineOption = CpuEngine.ONNXRUNTIME,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Made by `ruiji encoder pairs`, or a folder with items.tsv and images/: the engine's answers are "
+            "compared on its validation side.  [default: rendered products]",
+        ),
+    ] = None,
+    work: WorkFolder = DEFAULT_WORK,
 ) -> None:
-    """Write an encoder's Triton repositories: one for the embedded server, one for NVIDIA's container."""
+    """Write an encoder's Triton repositories: one for the embedded server, one for NVIDIA's container.
+
+    The container has engines of its own: `--engine` is for the embedded server, and is to be tried on the kind of
+    processor that will serve.
+    """
     from ruiji_triton.config import ModelSettings
     from ruiji_triton.repositories import write_repositories
 
-    written = write_repositories(encoder, out, ModelSettings(instances=instances, intra_op_threads=threads))
+    if engine is not CpuEngine.ONNXRUNTIME:
+        if pictures is None:
+            pixels = rendered_pictures(GATE_PICTURES)
+        else:
+            pixels = open_gate_pictures(pictures, work, threads, gate=GATE_PICTURES, calibration=0).gate.pixels
+        check_chosen(engine, encoder, pixels, threads=threads)
+    settings = ModelSettings(instances=instances, intra_op_threads=threads, cpu_engine=engine)
+    written = write_repositories(encoder, out, settings)
     OUT.print(f"{written.encoder_id}: {written.embedded} and {written.container}", soft_wrap=True)
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from ruiji_triton.cpu_engine import CpuEngine
 
 from ruiji_cli.background import kept_running
 from ruiji_cli.console import ERR
+from ruiji_cli.engines import EngineOption
 from ruiji_cli.event_options import (
     EventsRoot,
     JournalFolder,
@@ -32,6 +34,7 @@ def up(
     encoder: EncoderFolders = None,
     address: Annotated[str, typer.Option(envvar="RUIJI_ADDRESS", help="host:port to listen on.")] = "127.0.0.1:50051",
     triton_url: TritonUrl = None,
+    engine: EngineOption = CpuEngine.ONNXRUNTIME,
     pictures: PicturesFolder = None,
     picture_prefix: PicturePrefixes = None,
     picture_private: PrivatePictures = None,
@@ -63,7 +66,7 @@ def up(
     folders = encoder or [demo_encoder_folder()]
     _register(store_url(data, None), folders)
     with ExitStack() as stack:
-        settings = triton_settings(folders, data)
+        settings = triton_settings(folders, data, engine=engine)
         if triton_url is None:
             ERR.print("starting Triton ...")
             triton_url = stack.enter_context(TritonSupervisor(settings)).url

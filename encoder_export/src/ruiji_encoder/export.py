@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ruiji_encoding.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
 from ruiji_encoding.manifest import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -23,7 +24,6 @@ from ruiji_encoding.pictures import PREPROCESSING
 
 from ruiji_encoder.checkpoints import weights_sha256
 from ruiji_encoder.errors import ExportError, ParityError
-from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
 from ruiji_encoder.graph import PixelsToUnitVector
 from ruiji_encoder.onnx_files import write_onnx
 from ruiji_encoder.onnx_session import OnnxEncoder

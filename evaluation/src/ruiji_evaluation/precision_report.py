@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ruiji_encoder.gates import NEIGHBOURS
+from ruiji_encoding.gates import NEIGHBOURS
 
 from ruiji_evaluation.documents.markdown import inline, markdown_table
 from ruiji_evaluation.documents.tables import Table

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ruiji_encoder.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
 from ruiji_encoder.onnx_session import OnnxEncoder, open_encoder
+from ruiji_encoding.gates import MIN_COSINE, MIN_OVERLAP, NEIGHBOURS, neighbour_overlap
 from ruiji_encoding.manifest import MODEL_FILE, EncoderManifest, Precision
 
 from ruiji_evaluation.errors import EncoderUnavailable, NothingToEvaluate
@@ -50,7 +50,7 @@ class PrecisionFigures:
     pictures_per_s: dict[int, float]
     """By the size of the batch; the best of a few rounds, in which all precisions take turns."""
     min_cosine_limit: float
-    """The gate for the lowest cosine, see `ruiji_encoder.gates`."""
+    """The gate for the lowest cosine, see `ruiji_encoding.gates`."""
     min_overlap_limit: float
     """The gate for the neighbours."""
 

@@ -17,6 +17,7 @@ from ruiji_encoding.manifest import INPUT_NAME, OUTPUT_NAME
 from ruiji_encoding.pictures import PICTURE_SIZE_PX
 from tritonclient.grpc import model_config_pb2 as pb
 
+from ruiji_triton.cpu_engine import CpuEngine
 from ruiji_triton.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Engine(StrEnum):
     """What runs the graph; the values are the names of Triton's backends."""
 
     PYTHON = "python"
-    """`python_backend/model.py` on ONNX Runtime: the only backend in the nvidia-pytriton wheel."""
+    """`python_backend/model.py`: the only backend in the nvidia-pytriton wheel."""
     ONNXRUNTIME = "onnxruntime"
     """Triton's own ONNX Runtime backend, part of NVIDIA's container."""
     TENSORRT = "tensorrt"
@@ -69,6 +70,10 @@ class ModelSettings:
     intra_op_threads: int = 0
     """Threads of one run on a CPU; 0 takes every CPU that the server may use."""
 
+    cpu_engine: CpuEngine = CpuEngine.ONNXRUNTIME
+    """What runs the graph in the embedded server. `engine_check.check_engine` says whether another one's answers are
+    still the encoder's."""
+
     def __post_init__(self) -> None:
         for name in ("max_batch_size", "instances"):
             if getattr(self, name) < 1:
@@ -91,7 +96,7 @@ def model_config(manifest: EncoderManifest, engine: Engine, settings: ModelSetti
     """Describe the encoder as a Triton model.
 
     Its name is the encoder id; its parameters repeat the id with what else a caller or `model.py` has to check:
-    `encoder_id`, `precision`, `preprocessing`, `model_sha256`.
+    `encoder_id`, `precision`, `preprocessing`, `model_sha256`; for `model.py` also `engine`.
     """
     config = pb.ModelConfig(name=manifest.encoder_id, backend=engine, max_batch_size=settings.max_batch_size)
     if engine is Engine.TENSORRT:
@@ -111,6 +116,8 @@ def model_config(manifest: EncoderManifest, engine: Engine, settings: ModelSetti
         # The ONNX Runtime backend's own name; model.py reads the same.
         "intra_op_thread_count": str(settings.intra_op_threads),
     }
+    if engine is Engine.PYTHON:
+        parameters["engine"] = str(settings.cpu_engine)
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     return config
@@ -132,7 +139,7 @@ def _add_batching(config: pb.ModelConfig, settings: ModelSettings) -> None:
 
 
 def _add_instances(config: pb.ModelConfig, engine: Engine, settings: ModelSettings) -> None:
-    # AUTO takes a GPU where the container finds one. The embedded server runs ONNX Runtime for CPUs only.
+    # AUTO takes a GPU where the container finds one. The embedded server's engines are for CPUs.
     kinds = {Engine.PYTHON: pb.ModelInstanceGroup.KIND_CPU, Engine.TENSORRT: pb.ModelInstanceGroup.KIND_GPU}
     kind = kinds.get(engine, pb.ModelInstanceGroup.KIND_AUTO)
     config.instance_group.add(kind=kind, count=settings.instances)

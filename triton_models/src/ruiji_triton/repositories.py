@@ -1,7 +1,7 @@
 """Writes the two Triton model repositories of an encoder from one description.
 
-    <out>/embedded/<encoder id>/config.pbtxt, 1/model.py, 1/model.onnx     nvidia-pytriton's tritonserver
-    <out>/container/<encoder id>/config.pbtxt, 1/model.onnx                NVIDIA's container
+    <out>/embedded/<encoder id>/config.pbtxt, 1/model.py, 1/engines.py, 1/model.onnx   nvidia-pytriton's tritonserver
+    <out>/container/<encoder id>/config.pbtxt, 1/model.onnx                            NVIDIA's container
 
 Several encoders live side by side in both.
 """
@@ -26,6 +26,9 @@ EMBEDDED = "embedded"
 CONTAINER = "container"
 
 CONFIG_FILE = "config.pbtxt"
+
+BACKEND_FILES = ("model.py", "engines.py")
+"""What the Python backend runs."""
 
 ENGINE_FILE = "model.plan"
 """The name that Triton's TensorRT backend looks for."""
@@ -77,8 +80,9 @@ def write_repositories(
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=out_folder) as staging:
         embedded = _stage(Path(staging, EMBEDDED), manifest, Engine.PYTHON, settings)
         container = _stage(Path(staging, CONTAINER), manifest, Engine.ONNXRUNTIME, settings)
-        model_py = resources.files("ruiji_triton").joinpath("python_backend", "model.py").read_bytes()
-        _version(embedded).joinpath("model.py").write_bytes(model_py)
+        for name in BACKEND_FILES:
+            source = resources.files("ruiji_triton").joinpath("python_backend", name)
+            _version(embedded).joinpath(name).write_bytes(source.read_bytes())
         # A copy, since a later export may write into the artefact in place; the two repositories share one.
         shutil.copyfile(model, _version(embedded) / MODEL_FILE)
         os.link(_version(embedded) / MODEL_FILE, _version(container) / MODEL_FILE)

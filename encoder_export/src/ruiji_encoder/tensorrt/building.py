@@ -7,11 +7,11 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import onnx
+from ruiji_encoding.gates import MIN_COSINE
 from ruiji_encoding.manifest import MODEL_FILE, EncoderManifest, Parity, Precision, encoder_id_of
 
 from ruiji_encoder.errors import ExportError
 from ruiji_encoder.export import refuse_other_neighbours
-from ruiji_encoder.gates import MIN_COSINE
 from ruiji_encoder.onnx_session import open_encoder
 from ruiji_encoder.parity import BATCH_SIZES, measure_parity
 from ruiji_encoder.tensorrt.engine import EngineEncoder, EngineSettings, build_engine, load_tensorrt

@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from ruiji_encoding.gates import MIN_COSINE
 from ruiji_encoding.manifest import MODEL_FILE, OUTPUT_NAME, Parity, Precision, read_manifest
 
 from ruiji_encoder.checkpoints import weights_sha256
 from ruiji_encoder.errors import ExportError, ParityError
-from ruiji_encoder.gates import MIN_COSINE
 from ruiji_encoder.onnx_files import OPSET, check_onnx, quiet_exporter, strip_traces
 from ruiji_encoder.parity import BATCH_SIZES
 from ruiji_encoder.texts.artefact import (

@@ -1,4 +1,6 @@
-"""What an export must keep of the fp32 model, by precision, or it is refused. Chosen before anything was measured.
+"""What an export or an engine must keep of the fp32 model, by precision, or it is refused.
+
+Limits were chosen before anything was measured.
 
 Cosines say how far embeddings moved; the overlap of nearest neighbours says whether anybody would see it. A cosine of
 0.99 means little where all pictures lie close together, so both are asked.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
 from ruiji_encoding.manifest import Precision
 
 NEIGHBOURS = 10
