@@ -19,9 +19,9 @@ EngineOption = Annotated[
     CpuEngine,
     typer.Option(
         "--engine",
-        help="What runs the encoder on the CPU. openvino (pip install 'ruiji[openvino]') takes fp32, bf16 and "
-        "int8-static, and on processors with AMX is several times as fast in bf16; its answers are compared with ONNX "
-        "Runtime's first.",
+        help="What runs the encoder on the CPU. openvino (pip install 'ruiji[openvino]') runs all precisions "
+        "but int8, bf16 several times as fast on processors with AMX; its answers are compared with ONNX Runtime's "
+        "first.",
     ),
 ]
 

@@ -10,4 +10,4 @@ class CpuEngine(StrEnum):
 
     ONNXRUNTIME = "onnxruntime"
     OPENVINO = "openvino"
-    """Runs fp32, bf16 and int8-static. In bf16 several times as fast as ONNX Runtime in fp32 on processors with AMX."""
+    """Runs all precisions but int8. In bf16 several times as fast as ONNX Runtime in fp32 on processors with AMX."""
