@@ -98,8 +98,8 @@ class OnnxRuntimeEngine:
 class OpenVinoEngine:
     """See `Engine`.
 
-    An encoder of bf16 is computed in bf16 where the processor multiplies it (AMX, AVX512-BF16), several times as fast
-    as in fp32, and in fp32 elsewhere; all others are computed in what their graph says.
+    An encoder of bf16 is computed in bf16 where the processor multiplies it, with AMX several times as fast as in
+    fp32, and in fp32 elsewhere; all others are computed in what their graph says.
     """
 
     def __init__(self, model: Path, threads: int, precision: str) -> None:
