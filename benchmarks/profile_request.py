@@ -45,7 +45,7 @@ METHODS = {
     "and the RPC wrapper": WRAPPED,
     "whole call": WHOLE,
 }
-PARTS = ("read the request", "find, rank and write the page", "the same the long way, by messages")
+PARTS = ("from request to answer in the kernel", "page and answer the long way, by messages")
 ALL_PARTS = "the service's method as a whole"
 
 
@@ -126,14 +126,16 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
     from ruiji_server.ranking.query import Query
     from ruiji_server.services.recommendation_service import RecommendationService
     from ruiji_server.services.variants import RunningExperiments
-    from ruiji_server.services.wire import add_items, tags_in
+    from ruiji_server.services.wire import add_items
+    from ruiji_server.services.written_answers import WrittenAnswers
 
     serving = server._serving.current()
     live, manifest = serving.live, serving.generation.manifest
-    policy, tags = RankingPolicy(), tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
+    policy, experiments = RankingPolicy(), RunningExperiments(database, server._serving)
+    answers = WrittenAnswers(server._serving, policy, experiments)
 
-    def written(item_id: str) -> None:
-        if serving.recommender.written_page(item_id, policy, 20, tags) is None:
+    def written(request: bytes) -> None:
+        if answers.answer(request) is None:
             sys.exit("the neighbour table does not suffice for these items, so the profile would be of something else")
 
     def the_long_way(item_id: str) -> bytes:
@@ -146,21 +148,19 @@ def _parts(server: Server, database: Database, ids: list[str]) -> dict[str, floa
 
     requests = [pb.SimilarItemsRequest(item_id=item_id).SerializeToString() for item_id in ids]
     work: list[tuple[Callable[..., object], list[Any]]] = [
-        (pb.SimilarItemsRequest.FromString, requests),
-        (written, ids),
+        (written, requests),
         (the_long_way, ids),
     ]
-    experiments = RunningExperiments(database, server._serving)
     # Driven without an event loop and a context, which no caller of the service may do.
     service: Any = RecommendationService(server._serving, database, None, policy, PictureSource(None), experiments)
 
-    def whole(request: pb.SimilarItemsRequest) -> None:
+    def whole(request: bytes) -> None:
         # By item id it waits for nothing, so the event loop is not needed.
         with contextlib.suppress(StopIteration):
             service.SimilarItems(request, None).send(None)
 
     costs = {name: _cpu_us(call, inputs) for name, (call, inputs) in zip(PARTS, work, strict=True)}
-    return costs | {ALL_PARTS: _cpu_us(whole, [pb.SimilarItemsRequest(item_id=item_id) for item_id in ids])}
+    return costs | {ALL_PARTS: _cpu_us(whole, requests)}
 
 
 def _cpu_us(call: Callable[..., object], inputs: list[Any]) -> float:

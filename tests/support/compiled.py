@@ -56,5 +56,7 @@ def compiled_changes(columns: CompiledColumns, item_ids: Sequence[bytes], **give
         "embeddings": np.zeros((slots, 2), np.float32),
         "ids": np.array([[*item_id.ljust(longest)] for item_id in item_ids], np.uint8).reshape(slots, longest),
         "id_bytes": np.array([len(item_id) for item_id in item_ids], np.uint8),
+        "hidden": np.zeros(columns.pointers.items, bool),
+        "own_slots": np.zeros(columns.pointers.items, np.int32),
     }
     return columns.changed(**{**arrays, **given})

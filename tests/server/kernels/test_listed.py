@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_server.columns.neighbours import NO_NEIGHBOUR
 from ruiji_server.domain.items import ItemState
+from ruiji_server.kernels.answering import Choice, Remarks
 from ruiji_server.kernels.comparing import CompiledNeighbours
-from ruiji_server.kernels.listed import ListedPages, Wanted
+from ruiji_server.kernels.listed import CompiledCatalogue, Wanted
 from ruiji_server.services.wire import tags_in
 
+from tests.support.answering import OPENING, answering_by, parsed, request_for
 from tests.support.compiled import compiled_changes, compiled_columns
 
 TAGS = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
@@ -35,31 +39,30 @@ def page(
     cosines,
     wishes=None,
     *,
-    row=0,
-    own_row=None,
+    own_slot=0,
     hidden=(),
     changed=(),
     prices=None,
     similarities=(1.0,),
     **given,
 ):
-    """Return ids on the page and whether the catalogue is exhausted; None if it is refused."""
+    """Return ids on the page of the first item, and whether the catalogue is exhausted; None if it is refused."""
     columns = compiled_columns(IDS, prices_minor=prices, embeddings=EMBEDDINGS)
     hidden_rows = np.isin(np.arange(len(IDS)), hidden)
     listed = neighbours if isinstance(neighbours[0], list) else [neighbours] * len(IDS)
-    own_row = row if own_row is None else own_row
     cosines = np.array([cosines] * len(IDS), np.float32)
-    pages = ListedPages(columns, CompiledNeighbours(columns, np.array(listed, np.uint32), cosines, hidden_rows))
-    found = pages.page(
-        row, own_row, pages.prepared(wishes or wanted()), np.array(similarities, np.float32),
-        compiled_changes(columns, changed, **given), len(changed), has_changes=bool(hidden or changed),
-    )  # fmt: skip
-    if found is None:
+    own_slots = np.array([own_slot, 0, 0, 0], np.int32)
+    changes = compiled_changes(columns, changed, hidden=hidden_rows, own_slots=own_slots, **given)
+    changes.stand(len(changed), len(similarities), has_changes=bool(hidden or changed))
+    neighbours = CompiledNeighbours(columns, np.array(listed, np.uint32), cosines, hidden_rows)
+    catalogue = CompiledCatalogue(columns, neighbours, changes, lambda _: np.array(similarities, np.float32))
+    answering = answering_by([Choice(math.inf, catalogue, wishes or wanted(), OPENING)])
+    answer = parsed(answering.answer(request_for("a")))
+    if answer is None:
         return None
-    items = pb.SimilarItemsResponse.FromString(found.content).items
-    assert len(items) == found.items
-    assert found.exact_scan == (wishes is not None and wishes.scanned_at_most >= len(IDS))
-    return [item.item_id for item in items], found.exhausted
+    assert bool(answering.remarks & Remarks.EXACT_SCAN) == (wishes is not None and wishes.scanned_at_most >= len(IDS))
+    assert bool(answering.remarks & Remarks.SHORT) == (len(answer.items) < (wishes or wanted()).page_size)
+    return [item.item_id for item in answer.items], answer.catalogue_exhausted
 
 
 def test_the_nearest_fill_the_page():
@@ -107,19 +110,18 @@ def priced(*prices):
 
 def test_an_item_that_changed_has_the_neighbours_that_it_had():
     listed = [2, 1, NONE], [0.9, 0.8, 0]
-    assert page(*listed, own_row=4, hidden=[0], changed=[b"a"]) == (["c", "b"], True), "and is not on its own page"
-    assert page(*listed, own_row=5, hidden=[0], changed=[b"new", b"a"]) == (["c", "b"], False)
-    assert page(*listed, own_row=4, changed=[b"a"]) is None, "its old row is not hidden"
-    assert page(*listed, own_row=5, hidden=[0], changed=[b"a"]) is None, "of nobody"
-    assert page(*listed, own_row=2, hidden=[0], changed=[b"a"]) is None, "of another"
+    assert page(*listed, own_slot=1, hidden=[0], changed=[b"a"]) == (["c", "b"], True), "and is not on its own page"
+    assert page(*listed, own_slot=2, hidden=[0], changed=[b"new", b"a"]) == (["c", "b"], False)
+    assert page(*listed, own_slot=0, hidden=[0], changed=[b"a"]) is None, "it has another embedding now"
+    assert page(*listed, own_slot=2, hidden=[0], changed=[b"a"]) is None, "of nobody"
     other = {"currencies": np.ones(1, np.int32)}
-    assert page(*listed, own_row=4, hidden=[0], changed=[b"a"], **other) is None, "in another currency"
+    assert page(*listed, own_slot=1, hidden=[0], changed=[b"a"], **other) is None, "in another currency"
 
 
 @pytest.mark.parametrize(("price", "ids"), [(72, ["d", "b"]), (140, ["c", "b"]), (71, None), (141, None)])
 def test_if_its_price_moved_a_little_its_new_band_is_compared(price, ids):
     found = page(
-        [2, 1, NONE], [0.9, 0.8, 0], wanted(scanned_at_most=4), own_row=4, hidden=[0], changed=[b"a"],
+        [2, 1, NONE], [0.9, 0.8, 0], wanted(scanned_at_most=4), own_slot=1, hidden=[0], changed=[b"a"],
         prices=[100, 100, 210, 65], **priced(price),
     )  # fmt: skip
     assert found == (None if ids is None else (sorted(ids, key=["c", "b", "d"].index), True))
@@ -140,11 +142,6 @@ def test_the_highest_prices_do_not_overflow():
     assert page([1, NONE], [0.9, 0], wanted(1, 1, most, most - 1, is_narrower=True), prices=[most] * 4) == (["b"], True)
 
 
-@pytest.mark.parametrize("row", [-1, 4, 2**62])
-def test_a_row_of_nobody_is_refused(row):
-    assert page([2, 1, NONE], [0.9, 0.8, 0], row=row) is None
-
-
 def test_neighbours_that_are_nobody_are_refused():
     assert page([2, 4, NONE], [0.9, 0.8, 0]) is None
 
@@ -153,16 +150,12 @@ def test_a_category_that_nobody_knows_is_refused():
     assert page([2, 1, NONE], [0.9, 0.8, 0], similarities=()) is None
 
 
-def test_what_64_bits_cannot_hold_is_not_prepared():
-    columns = compiled_columns(IDS)
-    neighbours = CompiledNeighbours(
-        columns, np.zeros((4, 1), np.uint32), np.zeros((4, 1), np.float32), np.zeros(4, bool)
-    )
-    assert ListedPages(columns, neighbours).prepared(wanted(numerator=2**63)) is None
+def test_what_64_bits_cannot_hold_is_refused():
+    assert page([2, 1, NONE], [0.9, 0.8, 0], wanted(numerator=2**63)) is None
 
 
 def test_neighbours_without_cosines_are_refused():
     columns = compiled_columns(IDS)
     neighbours = CompiledNeighbours(columns, np.zeros((4, 1), np.uint32), None, np.zeros(4, bool))
     with pytest.raises(ValueError, match="without cosines"):
-        ListedPages(columns, neighbours)
+        CompiledCatalogue(columns, neighbours, compiled_changes(columns, []), lambda _: np.ones(1, np.float32))

@@ -18,15 +18,15 @@ from ruiji_server.ranking.from_table import Reach
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Query
 from ruiji_server.ranking.recommender import Recommender
-from ruiji_server.services.wire import add_items, tags_in
+from ruiji_server.services.wire import add_items
 
+from tests.support.answering import answering_by, choice_of, parsed, request_for
 from tests.support.catalogues import CATEGORIES
 from tests.support.columns import Column
 
 TABLE_RATIO = 2.0
 SCANS, MEETS, NEITHER = Reach(), Reach(0, 3, 1.0), Reach(0, 1, 1_000.0)
 """What is compared where an item's neighbours do not suffice: its whole band, their neighbours, or nothing."""
-TAGS = tags_in(pb.SimilarItemsResponse.DESCRIPTOR)
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +49,7 @@ def the_long_way(recommender: Recommender, live: LiveColumns, item_id: str, poli
 
 
 def written(recommender: Recommender, item_id: str, policy, page_size) -> pb.SimilarItemsResponse | None:
-    found = recommender.written_page(item_id, policy, page_size, TAGS)
-    if found is None:
-        return None
-    answer = pb.SimilarItemsResponse.FromString(found.content)
-    answer.catalogue_exhausted = found.exhausted
-    assert len(answer.items) == found.items
-    return answer
+    return parsed(answering_by([choice_of(recommender, policy, page_size)]).answer(request_for(item_id)))
 
 
 policies = st.builds(
@@ -167,11 +161,3 @@ def test_without_kernels_or_a_table_there_is_none(generation, table, monkeypatch
     monkeypatch.setattr(reader, "KERNELS", None)
     live = LiveColumns(Columns(generation.folder))
     assert written(Recommender(live, generation.index, table), item_id, RankingPolicy(candidates=30), 20) is None
-
-
-def test_policies_without_end_are_not_all_remembered(generation, table):
-    recommender = Recommender(LiveColumns(generation.columns), generation.index, table)
-    for number in range(1_500):
-        policy = RankingPolicy(category_weight=number / 1_500, candidates=30)
-        recommender.written_page(generation.columns.item_id(5), policy, 20, TAGS)
-    assert len(recommender._listed._prepared) <= 1_024

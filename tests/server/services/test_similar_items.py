@@ -203,6 +203,16 @@ async def test_a_bad_request_names_its_field(stub, fields, reason, field):
     assert (error.code, error.reason, error.field) == ("INVALID_ARGUMENT", reason, field)
 
 
+async def test_what_is_no_message_is_refused(filled_store, generations):
+    async with (
+        serving(filled_store.database, generations) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        call = channel.unary_unary("/ruiji.v1.RecommendationService/SimilarItems")
+        error = await refused(call(b"\x0a\x7fcut off"))
+    assert (error.code, error.reason) == ("INVALID_ARGUMENT", "REQUEST_UNREADABLE")
+
+
 async def test_an_unknown_item_is_not_found(client):
     with pytest.raises(NotFoundError) as caught:
         await client.similar_items(item_id="nobody")
@@ -294,12 +304,12 @@ async def test_items_that_came_after_the_generation_are_answered_for_or_say_why_
 
 
 async def test_a_fault_inside_stays_inside(filled_store, generations, caplog, monkeypatch):
-    from ruiji_server.ranking.recommender import Recommender
+    from ruiji_server.services.written_answers import WrittenAnswers
 
     def break_down(*_):
         raise ZeroDivisionError("secret path /etc/passwd")
 
-    monkeypatch.setattr(Recommender, "written_page", break_down)
+    monkeypatch.setattr(WrittenAnswers, "answer", break_down)
     async with served(filled_store.database, generations) as client:
         with pytest.raises(RuijiClientError) as caught:
             await client.similar_items(item_id="item-00042")

@@ -7,7 +7,7 @@ generation's and shared by all processes; the others and the hidden mask are pri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from ruiji_server.domain.items import ItemState, Price
 from ruiji_server.domain.limits import MAX_ITEM_ID_BYTES
 from ruiji_server.kernels.columns import ChangedColumns, EligibleItems, MergedCandidates, RankedPage, Tags
 from ruiji_server.kernels.comparing import CompiledNeighbours, Nearest, nearest_among
-from ruiji_server.kernels.listed import ListedPages, PreparedWishes, WrittenItems
+from ruiji_server.kernels.listed import CompiledCatalogue
 
 _FIRST_SLOTS = 256
 _SLOT_COLUMNS = (
@@ -69,7 +69,9 @@ class LiveColumns:
         self._ids_utf8 = np.zeros((_FIRST_SLOTS, MAX_ITEM_ID_BYTES), dtype=np.uint8)
         self._id_bytes = np.zeros(_FIRST_SLOTS, dtype=np.uint8)
         self._generation_rows: list[int | None] = []
+        self._own_slots = np.zeros(len(base), dtype=np.int32)
         self._compiled_changes = self._pointed_to()
+        self._tell_how_things_stand()
 
     @property
     def changed_items(self) -> int:
@@ -101,6 +103,7 @@ class LiveColumns:
                 self._remove(change.item_id)
             else:
                 self._put(change.item, row)
+        self._tell_how_things_stand()
 
     def row_of(self, item_id: str) -> int | None:
         """Return the row of an item, or None if it is not here."""
@@ -284,27 +287,19 @@ class LiveColumns:
         compiled = self.base.compiled
         return None if compiled is None else CompiledNeighbours(compiled, table.rows, table.cosines, self.hidden)
 
-    def listed_pages(self, table: NeighbourTable) -> ListedPages | None:
-        """Return what makes whole pages by the compiled kernel; None where NumPy has to do it."""
-        compiled, neighbours = self.base.compiled, self.neighbours(table)
-        if compiled is None or neighbours is None or table.cosines is None:
-            return None
-        return ListedPages(compiled, neighbours)
+    def compiled_catalogue(
+        self, table: NeighbourTable, similarities: Callable[[int], NDArray[np.float32]]
+    ) -> CompiledCatalogue | None:
+        """Return what the compiled kernel makes whole pages from; None where NumPy has to make them.
 
-    def listed_page(
-        self, pages: ListedPages, row: int, wanted: PreparedWishes, category_similarities: NDArray[np.float32]
-    ) -> WrittenItems | None:
-        """Make the page of an item that the generation has with this embedding; None where it has to be done without.
-
-        Arguments as for `kernels.listed.ListedPages.page`.
+        Args:
+            table: of the generation's rows.
+            similarities: as for `kernels.listed.CompiledCatalogue`.
         """
-        changes, generation_row = self._compiled_changes, self.generation_row(row)
-        if changes is None or generation_row is None:
+        compiled, neighbours, changes = self.base.compiled, self.neighbours(table), self._compiled_changes
+        if compiled is None or neighbours is None or changes is None or table.cosines is None:
             return None
-        return pages.page(
-            generation_row, row, wanted, category_similarities, changes, len(self._item_ids),
-            has_changes=self.has_changes,
-        )  # fmt: skip
+        return CompiledCatalogue(compiled, neighbours, changes, similarities)
 
     def currency_number(self, currency: str) -> int | None:
         """Return the number of a currency, or None if no item has it."""
@@ -320,7 +315,15 @@ class LiveColumns:
             embeddings=self._embeddings,
             ids=self._ids_utf8,
             id_bytes=self._id_bytes,
+            hidden=self.hidden,
+            own_slots=self._own_slots,
         )  # fmt: skip
+
+    def _tell_how_things_stand(self) -> None:
+        if self._compiled_changes is not None:
+            self._compiled_changes.stand(
+                len(self._item_ids), len(self._category_paths), has_changes=self.has_changes
+            )  # fmt: skip
 
     def _gather(self, rows: NDArray[np.int64], base: NDArray[Scalar], changed: NDArray[Scalar]) -> NDArray[Scalar]:
         if not self._slot_of:
@@ -336,7 +339,10 @@ class LiveColumns:
     def _hide(self, item_id: str) -> int | None:
         """Hide an item's row of the generation, and return it."""
         row = self.base.row_of(item_id)
-        if row is not None and not self.hidden[row]:
+        if row is None:
+            return None
+        self._own_slots[row] = 0
+        if not self.hidden[row]:
             self.hidden[row] = True
             self._hidden_rows.append(row)
         return row
@@ -357,8 +363,10 @@ class LiveColumns:
             self._ids_utf8[slot, : len(encoded)] = np.frombuffer(encoded, dtype=np.uint8)
             self._id_bytes[slot] = len(encoded)
         self._embeddings[slot] = item.vector
-        is_same = generation_row is not None and np.array_equal(self.base.embeddings[generation_row], item.vector)
-        self._generation_rows[slot] = generation_row if is_same else None
+        self._generation_rows[slot] = None
+        if generation_row is not None and np.array_equal(self.base.embeddings[generation_row], item.vector):
+            self._generation_rows[slot] = generation_row
+            self._own_slots[generation_row] = 1 + slot
         self._prices_minor[slot] = item.price_minor
         self._currency_numbers[slot] = self._number_of_currency(item.currency)
         self._category_numbers[slot] = self._number_of_category(item.category_path)
@@ -371,7 +379,9 @@ class LiveColumns:
             for name in _SLOT_COLUMNS:
                 array = getattr(self, name)
                 setattr(self, name, np.concatenate((array, np.zeros_like(array))))
-            self._compiled_changes = self._pointed_to()
+            grown = self._pointed_to()
+            if grown is not None and self._compiled_changes is not None:
+                self._compiled_changes.move_to(grown)
         return len(self._item_ids) - 1
 
     def _number_of_currency(self, currency: str) -> int:

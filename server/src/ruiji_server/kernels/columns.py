@@ -66,14 +66,38 @@ class MergedCandidates(NamedTuple):
     """How many changed items are eligible, among the candidates or not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChangedColumns:
-    """Pointers to the columns of changed items, which have the rows after the generation's."""
+    """Pointers to the columns of changed items, which have the rows after the generation's.
+
+    They stay in one place while what they point to grows and changes.
+    """
 
     pointers: Any
     """`ruiji_changed`."""
+    hidden: Any
+    """Which rows of the generation count no more, `uint8_t[items]`."""
     kept: tuple[object, ...]
-    """What they point to."""
+    """What they point to besides."""
+
+    def move_to(self, other: ChangedColumns) -> None:
+        """Point to what another points to."""
+        self.pointers[0] = other.pointers[0]
+        self.hidden, self.kept = other.hidden, other.kept
+
+    def stand(self, used_slots: int, category_paths: int, *, has_changes: bool) -> None:
+        """Say how things stand.
+
+        Args:
+            used_slots: how many slots hold or held an item.
+            category_paths: numbers of category paths that there are.
+            has_changes: whether there are such items, or hidden rows.
+        """
+        self.pointers.used_slots = used_slots
+        if has_changes:
+            # Without, nobody has to look which rows are hidden.
+            self.pointers.hidden = self.hidden
+        self.pointers.category_paths = category_paths
 
 
 class CompiledColumns:
@@ -162,6 +186,8 @@ class CompiledColumns:
         embeddings: NDArray[np.float32],
         ids: NDArray[np.uint8],
         id_bytes: NDArray[np.uint8],
+        hidden: NDArray[np.bool_],
+        own_slots: NDArray[np.int32],
     ) -> ChangedColumns:
         """Return pointers to the columns of changed items.
 
@@ -173,10 +199,17 @@ class CompiledColumns:
             embeddings: shape (slots, dimensions).
             ids: UTF-8, shape (slots, most bytes of an id).
             id_bytes: length of each id.
+            hidden: which rows of the generation count no more, shape (items,).
+            own_slots: 1 + slot of an item of the generation that has the embedding that it had, or 0, shape (items,).
+
+        Raises:
+            ValueError: the columns are not of one length.
         """
         slots, dimensions = embeddings.shape
         if {len(column) for column in (categories, prices_minor, currencies, states, ids, id_bytes)} != {slots}:
             raise ValueError(f"columns of changed items are not all of {slots} slots")
+        if not len(hidden) == len(own_slots) == self.pointers.items:
+            raise ValueError(f"{len(hidden)} rows and {len(own_slots)} slots of {self.pointers.items} items")
         kept = {
             "categories": self._ffi.from_buffer("int32_t[]", categories),
             "prices_minor": self._ffi.from_buffer("int64_t[]", prices_minor),
@@ -185,10 +218,11 @@ class CompiledColumns:
             "embeddings": self._ffi.from_buffer("float[]", embeddings),
             "ids": self._ffi.from_buffer("uint8_t[]", ids),
             "id_bytes": self._ffi.from_buffer("uint8_t[]", id_bytes),
+            "own_slots": self._ffi.from_buffer("int32_t[]", own_slots),
         }
         numbers = {"slots": slots, "dimensions": dimensions, "longest_id": ids.shape[1]}
         pointers = self._ffi.new("ruiji_changed *", {**kept, **numbers})
-        return ChangedColumns(pointers, tuple(kept.values()))
+        return ChangedColumns(pointers, self._ffi.from_buffer("uint8_t[]", hidden), tuple(kept.values()))
 
     def find_row(self, item_id: bytes, id_hash: int) -> int:
         """Return the row of an item, or `ABSENT`, or `REFUSED` where the ids are damaged.

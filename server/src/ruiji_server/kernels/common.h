@@ -9,6 +9,9 @@
 
 #define REFUSED (-2)
 #define ABSENT (-1)
+#define UNPLANNED (-3)
+#define UNCOMPARED (-4)
+#define UNSEEDED (-5)
 #define NO_NEIGHBOUR UINT32_MAX
 #define LANES 16
 
@@ -48,5 +51,27 @@ static inline int stands_before(float cosine, uint32_t row, float other_cosine, 
 {
     return cosine > other_cosine || (cosine == other_cosine && row < other_row);
 }
+
+/* What only this library calls. */
+#pragma GCC visibility push(hidden)
+
+/* Writes the page of an item of the generation: the bytes of its items, or REFUSED.
+ *
+ * `own_row` is the one that it has now: the same, not hidden, or one after the generation's, with the same embedding;
+ * it is not on the page. `category_similarities` are those to its category, of all paths. */
+int64_t listed_page(const ruiji_catalogue *catalogue, int64_t row, int64_t own_row, const ruiji_wanted *wanted,
+                    const float *category_similarities, ruiji_room *room, uint8_t *out, int64_t out_bytes);
+
+/* What a request asks for. */
+typedef struct {
+    const uint8_t *item_id;
+    int64_t item_id_bytes;
+    int has_unit;
+} asked;
+
+/* Reads a request, its settings into `answering->settings`; 0 if it has something that only Python understands. */
+int read_request(ruiji_answering *answering, const uint8_t *request, int64_t request_bytes, asked *asked);
+
+#pragma GCC visibility pop
 
 #endif

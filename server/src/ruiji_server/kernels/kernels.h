@@ -1,6 +1,6 @@
-/* The parts of a page, and of a neighbour table, that NumPy makes in dozens of calls, each in one.
+/* The parts of a page, and of a neighbour table, that NumPy makes in dozens of calls, each in one; and whole answers.
  *
- * Every function returns what `library.py` says, or REFUSED where it leaves the work to NumPy; none allocates, keeps a
+ * Every function returns what `library.py` says, or REFUSED where it leaves the work to Python; none allocates, keeps a
  * pointer, or writes beyond what its arguments allow. This file is read by cffi too: declarations only.
  */
 typedef struct {
@@ -32,6 +32,10 @@ typedef struct {
     const uint8_t *ids;             /* (slots, longest_id) */
     const uint8_t *id_bytes;        /* (slots,) length of each id */
     int64_t longest_id;
+    int64_t used_slots;             /* that hold or held an item */
+    const uint8_t *hidden;          /* (items,) rows of the generation that count no more; NULL if nothing changed */
+    const int32_t *own_slots;       /* (items,) of a hidden row whose item has the embedding that it had: 1 + its slot */
+    int64_t category_paths;         /* numbers of category paths that there are */
 } ruiji_changed;
 
 typedef struct {
@@ -39,6 +43,14 @@ typedef struct {
     const uint32_t *rows;           /* (items, width) best first; NO_NEIGHBOUR after the last */
     const float *cosines;           /* (items, width) */
 } ruiji_neighbours;
+
+typedef struct {
+    const ruiji_columns *columns;
+    const ruiji_neighbours *neighbours; /* with their cosines */
+    const ruiji_changed *changed;
+    int64_t category_paths;         /* that the similarities are of */
+    const float **similarities;     /* (category_paths,) of each category to all; NULL where they are not known yet */
+} ruiji_catalogue;
 
 typedef struct {
     uint8_t on_sale;                /* state of items that may be recommended */
@@ -97,12 +109,66 @@ typedef struct {
     float *merged_cosines;
     const ruiji_meeting *meeting;   /* of at least met_enough and the neighbours of one item */
     const ruiji_page *page;         /* of at least page_size */
-    uint8_t *out;
-    int64_t out_bytes;
     int64_t items;                  /* on the page that was written */
     int64_t eligible;               /* items, of the page or not; at least one more than fits if there are more */
     uint8_t is_scanned;             /* whether the whole band was compared */
 } ruiji_room;
+
+typedef struct {
+    double share_end;               /* items whose hash is below are answered by this; the last takes all others */
+    const ruiji_catalogue *catalogue;
+    const ruiji_wanted *wanted;
+    const uint8_t *opening;         /* of the answer, up to the digits of its request id */
+    int64_t opening_bytes;
+} ruiji_choice;
+
+typedef struct {
+    const uint8_t *settings;        /* what requests say besides their item and who asks */
+    int64_t settings_bytes;
+    const ruiji_choice *choices;    /* none if such requests are left to Python */
+    int64_t n_choices;
+} ruiji_plan;
+
+typedef struct {
+    uint8_t fields[16];             /* RUIJI_FIELD_... of each number */
+    int64_t unit_bytes;             /* most, as for all that follow */
+    int64_t attributes;
+    int64_t attribute_name_bytes;
+    int64_t attribute_value_bytes;
+    const uint8_t *exhausted;       /* end of an answer after which there is no other item */
+    int64_t exhausted_bytes;
+} ruiji_contract;
+
+enum {
+    RUIJI_FIELD_REFUSED = 0,
+    RUIJI_FIELD_ITEM = 1,           /* id of the item that is asked for */
+    RUIJI_FIELD_SETTING = 2,        /* decides how it is answered */
+    RUIJI_FIELD_UNIT = 3,           /* who asks */
+    RUIJI_FIELD_ATTRIBUTE = 4,      /* of who asks */
+    RUIJI_FIELD_IDLE = 5            /* says nothing about items of a generation */
+};
+
+enum { RUIJI_SHORT_PAGE = 1, RUIJI_EXACT_SCAN = 2 };
+
+typedef struct {
+    const ruiji_contract *contract;
+    const ruiji_plan *plans;
+    int64_t n_plans;
+    uint8_t unit_matters;           /* whether those who say who asks are left to Python */
+    uint8_t *settings;              /* of the request, once it was read */
+    int64_t settings_room;
+    int64_t settings_bytes;
+    const ruiji_choice *choice;     /* that the request got */
+    int64_t category;               /* of the item, once it was found */
+    const uint8_t *random;          /* to be used up from its end */
+    int64_t random_bytes;
+    ruiji_room *room;
+    uint8_t *out;
+    int64_t out_bytes;
+    int64_t remarks;                /* RUIJI_SHORT_PAGE and RUIJI_EXACT_SCAN, of the page that was written */
+} ruiji_answering;
+
+uint64_t ruiji_blake2b(const uint8_t *data, int64_t bytes, const uint8_t *person);
 
 int64_t ruiji_find_row(const ruiji_columns *columns, const uint8_t *id, int64_t id_bytes, uint64_t hash);
 
@@ -121,10 +187,7 @@ int64_t ruiji_write_items(const ruiji_columns *columns, const ruiji_changed *cha
                           const double *price_ratios, const float *category_similarities, const float *propensities,
                           uint8_t *out, int64_t out_bytes);
 
-int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
-                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
-                          int64_t own_row, const ruiji_wanted *wanted, const float *category_similarities,
-                          int64_t categories, ruiji_room *room);
+int64_t ruiji_answer(ruiji_answering *answering, const uint8_t *request, int64_t request_bytes);
 
 int64_t ruiji_nearest_among(const ruiji_columns *columns, const uint32_t *others, int64_t n, const uint8_t *hidden,
                             int64_t excluded_row, const float *vector, int64_t dimensions, uint32_t *scratch,

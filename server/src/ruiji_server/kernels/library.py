@@ -18,7 +18,13 @@ _LIBRARY: Final = Path(__file__).with_name("libruiji.so")
 ABSENT: Final = -1
 """`ruiji_find_row`: no item has this id."""
 REFUSED: Final = -2
-"""What was asked is left to NumPy, or the columns are damaged, of which NumPy says more."""
+"""What was asked is left to Python, or the columns are damaged, of which NumPy says more."""
+UNPLANNED: Final = -3
+"""`ruiji_answer`: nobody said yet how requests with these settings are answered."""
+UNCOMPARED: Final = -4
+"""`ruiji_answer`: it is not known yet how similar the item's category is to the others."""
+UNSEEDED: Final = -5
+"""`ruiji_answer`: no random bytes are left."""
 
 
 class Kernels(NamedTuple):

@@ -54,13 +54,14 @@ static int64_t compared(const ruiji_columns *columns, const ruiji_neighbours *ne
 
 /* The price of the item that is asked for, which may have changed since its neighbours were found; below 0 if they are
  * of no use to it. */
-static int64_t price_now(const ruiji_columns *columns, const ruiji_changed *changed, int64_t used_slots,
-                         const uint8_t *hidden, int64_t row, int64_t own_row, double moved_at_most)
+static int64_t price_now(const ruiji_columns *columns, const ruiji_changed *changed, int64_t row, int64_t own_row,
+                         double moved_at_most)
 {
+    const uint8_t *hidden = changed->hidden;
     int64_t then = columns->prices_minor[row], slot = own_row - columns->items;
     if (own_row == row)
         return hidden != NULL && hidden[row] ? REFUSED : then;
-    if (slot < 0 || slot >= used_slots || used_slots > changed->slots || hidden == NULL || !hidden[row]
+    if (slot < 0 || slot >= changed->used_slots || changed->used_slots > changed->slots || hidden == NULL || !hidden[row]
         || changed->currencies[slot] != columns->currencies[row])
         return REFUSED;
     int64_t now = changed->prices_minor[slot];
@@ -96,16 +97,18 @@ static int64_t listed(const ruiji_columns *columns, const ruiji_neighbours *neig
     return candidates;
 }
 
-int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *neighbours,
-                          const ruiji_changed *changed, int64_t used_slots, const uint8_t *hidden, int64_t row,
-                          int64_t own_row, const ruiji_wanted *wanted, const float *category_similarities,
-                          int64_t categories, ruiji_room *room)
+int64_t listed_page(const ruiji_catalogue *catalogue, int64_t row, int64_t own_row, const ruiji_wanted *wanted,
+                    const float *category_similarities, ruiji_room *room, uint8_t *out, int64_t out_bytes)
 {
+    const ruiji_columns *columns = catalogue->columns;
+    const ruiji_neighbours *neighbours = catalogue->neighbours;
+    const ruiji_changed *changed = catalogue->changed;
+    const uint8_t *hidden = changed->hidden;
     int64_t candidates = REFUSED, filled;
     if (row < 0 || row >= columns->items || neighbours->width < 1 || neighbours->width > room->candidates
         || wanted->pool_size > room->candidates)
         return REFUSED;
-    int64_t price = price_now(columns, changed, used_slots, hidden, row, own_row, wanted->moved_at_most);
+    int64_t price = price_now(columns, changed, row, own_row, wanted->moved_at_most);
     if (price < 0)
         return REFUSED;
     ruiji_eligible eligible = {wanted->on_sale, columns->currencies[row], 0, 0, own_row};
@@ -122,7 +125,7 @@ int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *
     const float *cosines = room->cosines;
     if (hidden != NULL) {
         int64_t eligible_changed;
-        candidates = ruiji_merge_changed(columns, changed, used_slots, &eligible,
+        candidates = ruiji_merge_changed(columns, changed, changed->used_slots, &eligible,
                                          columns->embeddings + row * columns->dimensions, columns->dimensions, rows,
                                          cosines, candidates, wanted->pool_size, room->merged_rows,
                                          room->merged_cosines, &eligible_changed);
@@ -132,13 +135,12 @@ int64_t ruiji_listed_page(const ruiji_columns *columns, const ruiji_neighbours *
         rows = room->merged_rows;
         cosines = room->merged_cosines;
     }
-    filled = ruiji_rank(columns, changed, rows, cosines, candidates, category_similarities, categories,
-                        wanted->cosine_weight, wanted->category_weight, price, wanted->page_size,
-                        room->page);
+    filled = ruiji_rank(columns, changed, rows, cosines, candidates, category_similarities, catalogue->category_paths,
+                        wanted->cosine_weight, wanted->category_weight, price, wanted->page_size, room->page);
     if (filled == REFUSED)
         return REFUSED;
     room->items = filled;
-    return ruiji_write_items(columns, changed, room->page->rows, filled, &wanted->tags, room->page->scores,
-                             room->page->cosines, room->page->price_ratios, room->page->category_similarities, NULL,
-                             room->out, room->out_bytes);
+    const ruiji_page *page = room->page;
+    return ruiji_write_items(columns, changed, page->rows, filled, &wanted->tags, page->scores, page->cosines,
+                             page->price_ratios, page->category_similarities, NULL, out, out_bytes);
 }

@@ -1,20 +1,20 @@
-"""A page for an item that the generation has in one call: its neighbours, what changed since, ranked and written."""
+"""What pages for items of a generation are made from: its columns, its neighbour table, what changed since."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ruiji_server.kernels.columns import LONGEST_ITEM_BYTES, ChangedColumns, CompiledColumns, PageBuffer, Tags
-from ruiji_server.kernels.comparing import CompiledNeighbours, Meeting
-from ruiji_server.kernels.library import KERNELS, REFUSED
+from ruiji_server.kernels.columns import ChangedColumns, CompiledColumns, Tags
+from ruiji_server.kernels.comparing import CompiledNeighbours
+from ruiji_server.kernels.library import KERNELS
 
 _MOST_INT64: Final = 2**63 - 1
-
-PreparedWishes = Any
-"""`ruiji_wanted`, from `ListedPages.prepared`."""
+_KNOWN_AT_MOST: Final = 4_096
+"""Categories whose similarities are kept; those of all categories of a large catalogue would take gigabytes."""
 
 
 class Wanted(NamedTuple):
@@ -43,110 +43,61 @@ class Wanted(NamedTuple):
     category_weight: float
     tags: Tags
 
-
-class WrittenItems(NamedTuple):
-    """The items of a page in protobuf's wire format."""
-
-    content: bytes
-    items: int
-    exhausted: bool
-    """Whether no other item may be recommended."""
-    exact_scan: bool
-    """Whether its whole price band was compared."""
+    @property
+    def fits(self) -> bool:
+        """Whether the kernels' numbers can hold it."""
+        return max(self.ratio_numerator, self.ratio_denominator) <= _MOST_INT64
 
 
-class ListedPages:
-    """Pages over one generation with a neighbour table. One answer at a time: not to be used by two threads."""
+class CompiledCatalogue:
+    """Pointers to a generation with a neighbour table and what changed since, for pages of its items.
 
-    def __init__(self, columns: CompiledColumns, neighbours: CompiledNeighbours) -> None:
-        """Prepare to make pages.
+    Attributes:
+        pointers: `ruiji_catalogue`.
+        width: most neighbours of an item.
+    """
+
+    def __init__(
+        self,
+        columns: CompiledColumns,
+        neighbours: CompiledNeighbours,
+        changed: ChangedColumns,
+        similarities: Callable[[int], NDArray[np.float32]],
+    ) -> None:
+        """Take the pointers.
 
         Args:
             columns: of the generation.
             neighbours: of its items, with their cosines.
+            changed: what changed since.
+            similarities: of the category with a number to all that there are, shape (category paths,); asked once for
+                each, and again once there are more.
 
         Raises:
-            ValueError: there are no cosines.
+            ValueError: there are no cosines, or no kernels.
         """
         if KERNELS is None:
             raise ValueError("pages cannot be made where there are no kernels")
-        self._ffi, self._library = KERNELS
+        self._ffi = KERNELS.ffi
         if neighbours.pointers.cosines == self._ffi.NULL:
             raise ValueError("neighbours without cosines")
-        self._columns = columns
-        self._neighbours = neighbours
-        self._room = _Room(self._ffi, page_size=0, candidates=neighbours.width, met=neighbours.width)
-
-    def prepared(self, wanted: Wanted) -> PreparedWishes | None:
-        """Return what `page` takes for these wishes, or None if they are beyond its numbers."""
-        if max(wanted.ratio_numerator, wanted.ratio_denominator) > _MOST_INT64:
-            return None
-        room = self._room
-        met = max(wanted.met_enough + self._neighbours.width, wanted.scanned_at_most)
-        if room.page_size < wanted.page_size or room.candidates < wanted.pool_size or room.met < met:
-            self._room = _Room(
-                self._ffi,
-                page_size=max(room.page_size, wanted.page_size),
-                candidates=max(room.candidates, wanted.pool_size),
-                met=max(room.met, met),
-            )
-        return self._ffi.new("ruiji_wanted *", wanted)
-
-    def page(
-        self,
-        row: int,
-        own_row: int,
-        wanted: PreparedWishes,
-        category_similarities: NDArray[np.float32],
-        changed: ChangedColumns,
-        used_slots: int,
-        *,
-        has_changes: bool,
-    ) -> WrittenItems | None:
-        """Return the page of an item; None where its neighbours and theirs do not suffice, or changed items tie.
-
-        Args:
-            row: the item's in the generation.
-            own_row: the one that it has now: the same, not hidden, or one after the generation's, with the same
-                embedding; it is not on the page.
-            wanted: as `prepared` returned it.
-            category_similarities: of all categories to the item's, shape (categories,).
-            changed: the items after the generation's rows.
-            used_slots: how many of its slots hold or held an item.
-            has_changes: whether there are such items, or hidden rows.
-        """
-        room = self._room.pointers
-        similarities = self._ffi.from_buffer("float[]", category_similarities)
-        written = self._library.ruiji_listed_page(
-            self._columns.pointers, self._neighbours.pointers, changed.pointers, used_slots,
-            self._neighbours.hidden if has_changes else self._ffi.NULL, row, own_row, wanted, similarities,
-            len(similarities), room,
-        )  # fmt: skip
-        if written == REFUSED:
-            return None
-        items: int = room.items
-        return WrittenItems(
-            self._ffi.buffer(room.out, written)[:], items, room.eligible <= items, bool(room.is_scanned)
+        self.width = neighbours.width
+        self._kept = (columns, neighbours, changed)
+        self._similarities = similarities
+        self._known: dict[int, NDArray[np.float32]] = {}
+        self._pointed: Any = None
+        self.pointers = self._ffi.new(
+            "ruiji_catalogue *", (columns.pointers, neighbours.pointers, changed.pointers, 0, self._ffi.NULL)
         )
 
-
-class _Room:
-    """Where one page comes about."""
-
-    def __init__(self, ffi: Any, *, page_size: int, candidates: int, met: int) -> None:  # noqa: ANN401  (cffi's)
-        self.page_size = page_size
-        self.candidates = candidates
-        self.met = met
-        self._meeting = Meeting(met)
-        self._page = PageBuffer(ffi, page_size)
-        self._kept = {
-            "rows": ffi.new("int64_t[]", candidates),
-            "cosines": ffi.new("float[]", candidates),
-            "merged_rows": ffi.new("int64_t[]", candidates),
-            "merged_cosines": ffi.new("float[]", candidates),
-            "meeting": self._meeting.pointers,
-            "page": self._page.pointers,
-            "out": ffi.new("uint8_t[]", page_size * LONGEST_ITEM_BYTES),
-        }
-        numbers = {"candidates": candidates, "out_bytes": page_size * LONGEST_ITEM_BYTES}
-        self.pointers = ffi.new("ruiji_room *", {**self._kept, **numbers})
+    def compare(self, category: int) -> None:
+        """Find out how similar a category is to all."""
+        similarities = self._similarities(category)
+        paths = len(similarities)
+        if paths != self.pointers.category_paths or len(self._known) >= _KNOWN_AT_MOST:
+            self._known.clear()
+            self._pointed = self._ffi.new("float *[]", paths)
+            self.pointers.similarities = self._pointed
+            self.pointers.category_paths = paths
+        self._known[category] = similarities
+        self._pointed[category] = self._ffi.from_buffer("float[]", similarities)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,22 @@ CategoryPath = tuple[str, ...]
 
 _ABSENT = -1
 _REMEMBERED_PATHS = 4_096
+
+
+class LiveCategories:
+    """The category tree of a catalogue to which categories are added."""
+
+    def __init__(self, paths: Callable[[], Sequence[CategoryPath]]) -> None:
+        """Take the catalogue's category paths by number, to which changes only add."""
+        self._paths = paths
+        self._tree = CategoryTree(paths())
+
+    def tree(self) -> CategoryTree:
+        """Return the tree of all categories that there are now."""
+        paths = self._paths()
+        if len(paths) != len(self._tree.paths):
+            self._tree = CategoryTree(paths)
+        return self._tree
 
 
 class CategoryTree:

@@ -13,21 +13,23 @@ from numpy.typing import NDArray
 
 from ruiji_server.columns.live import LiveColumns
 from ruiji_server.columns.neighbours import NeighbourTable
-from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage, Tags
-from ruiji_server.kernels.listed import WrittenItems
+from ruiji_server.kernels.columns import NO_AMOUNT, RankedPage
 from ruiji_server.ranking.candidates import CandidateSearch, NeighbourSearch, order_by_id
-from ruiji_server.ranking.categories import CategoryTree
+from ruiji_server.ranking.categories import LiveCategories
 from ruiji_server.ranking.dropped import explain_dropped
 from ruiji_server.ranking.eligible import Candidates
 from ruiji_server.ranking.from_table import Reach
-from ruiji_server.ranking.listed import ListedRecommender
-from ruiji_server.ranking.policy import RankingPolicy
+from ruiji_server.ranking.listed import ListedPages
 from ruiji_server.ranking.query import Page, Query, Trace
 from ruiji_server.ranking.weights import score_weights
 
 
 class Recommender:
-    """Recommends from one generation and what changed since. Not to be shared by threads."""
+    """Recommends from one generation and what changed since. Not to be shared by threads.
+
+    Attributes:
+        listed: what the kernel has to know to make pages of the generation's items; None without a table.
+    """
 
     def __init__(
         self, live: LiveColumns, index: NeighbourSearch, table: NeighbourTable | None = None, reach: Reach | None = None
@@ -43,8 +45,8 @@ class Recommender:
         self._live = live
         self._index = index
         self._search = CandidateSearch(live, index, table, reach)
-        self._listed = ListedRecommender.of(live, table, reach)
-        self._categories = CategoryTree(live.category_paths)
+        self._categories = LiveCategories(lambda: live.category_paths)
+        self.listed = None if table is None else ListedPages(live, table, self._categories, reach or Reach())
 
     def recommend(self, query: Query) -> Page:
         """Return the page for a query; short only if no other item is eligible."""
@@ -72,27 +74,8 @@ class Recommender:
                 search_us=(searched_ns - started_ns) // 1_000,
                 rank_us=(ranked_ns - searched_ns) // 1_000,
             ),
-            dropped=explain_dropped(query, found, ranked.rows, self._live, self._index, self._tree()),
+            dropped=explain_dropped(query, found, ranked.rows, self._live, self._index, self._categories.tree()),
         )
-
-    def written_page(self, item_id: str, policy: RankingPolicy, page_size: int, tags: Tags) -> WrittenItems | None:
-        """Return the page of a listed item as it is sent, in a fraction of the time that `recommend` takes.
-
-        None means that `recommend` has to be asked: the generation does not have the item with its embedding, neither
-        its neighbours nor theirs suffice, or there are no kernels.
-
-        Args:
-            item_id: which.
-            policy: how candidates become a page.
-            page_size: most items to return, at least 1.
-            tags: of the message that the items will be in.
-        """
-        if self._listed is None:
-            return None
-        row = self._live.row_of(item_id)
-        if row is None:
-            return None
-        return self._listed.recommend(row, self._tree(), policy, page_size, tags)
 
     def _ranked(self, query: Query, found: Candidates) -> RankedPage:
         """Return the best of the candidates."""
@@ -101,7 +84,7 @@ class Recommender:
             size = query.page_size
             rows, cosines = found.rows[:size], found.cosines[:size]
             return RankedPage(rows, cosines, cosines, None, self._price_ratios(query, rows))
-        similarities = self._tree().similarities(query.category_path)
+        similarities = self._categories.tree().similarities(query.category_path)
         weights = score_weights(query.policy.category_weight)
         price = query.price
         amount_minor = NO_AMOUNT if price is None or price.currency != query.eligible_currency else price.amount_minor
@@ -124,12 +107,6 @@ class Recommender:
         return RankedPage(
             rows, scores[order], found.cosines[order], similarities[order], self._price_ratios(query, rows)
         )
-
-    def _tree(self) -> CategoryTree:
-        paths = self._live.category_paths
-        if len(paths) != len(self._categories.paths):
-            self._categories = CategoryTree(paths)
-        return self._categories
 
     def _price_ratios(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float64] | None:
         if query.price is None or query.price.currency != query.eligible_currency:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,9 +36,13 @@ class EncoderChoice:
             return self.principal
         digest = hashlib.blake2b(query[:_HASHED_BYTES], digest_size=_HASH_BYTES, person=b"ruiji-share").digest()
         point = int.from_bytes(digest) / 2 ** (8 * _HASH_BYTES)
+        return next((encoder_id for encoder_id, end in self.ends() if point < end), self.principal)
+
+    def ends(self) -> list[tuple[str, float]]:
+        """Return the encoders with where each one's share ends, in the order in which they are laid."""
         ends = itertools.accumulate(share for _, share in self.shares)
-        within = (encoder_id for (encoder_id, _), end in zip(self.shares, ends, strict=True) if point < end)
-        return next(within, self.principal)
+        laid = [(encoder_id, end) for (encoder_id, _), end in zip(self.shares, ends, strict=True)]
+        return [*laid, (self.principal, math.inf)]
 
     def share_of(self, encoder_id: str) -> float:
         """Return the share of requests that an encoder answers, 0 to 1."""

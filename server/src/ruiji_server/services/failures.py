@@ -22,7 +22,7 @@ ERROR_METADATA_KEY: Final = "ruiji-error-bin"
 INTERNAL_REASON: Final = "INTERNAL"
 
 Service = TypeVar("Service")
-Request = TypeVar("Request", bound=Message)
+Request = TypeVar("Request", bound=Message | bytes)
 Response = TypeVar("Response", bound=Message | bytes)
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Service, Request, Context], Awaitable[Response]]

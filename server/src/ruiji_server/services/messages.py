@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from ruiji.v1 import catalog_pb2, common_pb2, recommendation_pb2
 from ruiji_encoding.pictures import PictureError
@@ -110,6 +111,16 @@ def page_size_of(
             field="page_size",
         )
     return request.page_size
+
+
+def similar_items_request(serialised: bytes) -> recommendation_pb2.SimilarItemsRequest:
+    """Return a request; raises `InvalidArgument` if it is none."""
+    try:
+        return recommendation_pb2.SimilarItemsRequest.FromString(serialised)
+    except DecodeError:
+        raise InvalidArgument(
+            Reason.REQUEST_UNREADABLE, "this is no SimilarItemsRequest in protobuf's wire format", field=""
+        ) from None
 
 
 def check_asker(request: recommendation_pb2.SimilarItemsRequest) -> None:

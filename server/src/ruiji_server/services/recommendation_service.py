@@ -27,6 +27,7 @@ from ruiji_server.services.messages import (
     generation_info,
     page_size_of,
     policy_of,
+    similar_items_request,
 )
 from ruiji_server.services.pages import explanation, rows_of
 from ruiji_server.services.request_ids import new_request_id
@@ -73,26 +74,34 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self._policy = policy
         self._subjects = Subjects(database, triton, pictures)
         self._experiments = experiments
-        self._written = WrittenAnswers(serving, policy, experiments)
+        self._written = None if explorer is not None else WrittenAnswers.of(serving, policy, experiments)
         self._impressions = impressions
         self._units = units
         self._explorer = explorer
 
     @rpc
     async def SimilarItems(  # type: ignore[override]  # noqa: N802  (bytes: see written_answers; the contract's name)
-        self, request: recommendation_pb2.SimilarItemsRequest, context: Context
-    ) -> recommendation_pb2.SimilarItemsResponse | bytes:
-        """Answer with a page of similar items, or with such an answer serialised."""
+        self, request: bytes, context: Context
+    ) -> bytes:
+        """Answer with a page of similar items; request and answer are serialised."""
         if self._impressions is None or not self._impressions.draws():
-            written = None if self._explorer is not None else self._written.answer(request)
+            written = None if self._written is None else self._written.answer(request)
             if written is not None:
                 return written
-            return await self._similar_items(request, context, ServedPage(new_request_id(), request.item_id))
-        served = ServedPage(new_request_id(), request.item_id)
+            asked = similar_items_request(request)
+            return await self._similar_items(asked, context, ServedPage(new_request_id(), asked.item_id))
+        asked = similar_items_request(request)
+        served = ServedPage(new_request_id(), asked.item_id)
         with self._impressions.logged(served):
-            return await self._similar_items(request, context, served)
+            return await self._similar_items(asked, context, served)
 
     async def _similar_items(
+        self, request: recommendation_pb2.SimilarItemsRequest, context: Context, served: ServedPage
+    ) -> bytes:
+        """Answer, and note in `served` what its log wants to know."""
+        return (await self._answer(request, context, served)).SerializeToString()
+
+    async def _answer(
         self, request: recommendation_pb2.SimilarItemsRequest, context: Context, served: ServedPage
     ) -> recommendation_pb2.SimilarItemsResponse:
         """Answer, and note in `served` what its log wants to know."""
@@ -278,8 +287,8 @@ def _page(
         explained_rows=explaining.rows,
     )
     page = serving.recommender.recommend(query)
-    if serving.shadow is not None:
-        serving.shadow.offer(lambda: query, serving)
+    if serving.shadow is not None and serving.shadow.draws():
+        serving.shadow.compare(query, serving)
     metrics.observe_page(
         short=len(page.rows) < page_size, exact_scan=page.trace.exact_scan, widenings=page.trace.widenings
     )

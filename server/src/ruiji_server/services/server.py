@@ -152,6 +152,7 @@ class Server:
         # Calls end first: what they asked to be written is written, and nothing comes after it.
         await self._server.stop(grace=0)
         await self._stack.aclose()
+        metrics.flush()
 
     async def drain(self) -> None:
         """Stop without failing a call: report NOT_SERVING, wait, refuse new calls, let the others end."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -72,6 +73,28 @@ class ServingGenerations:
         self._servings: dict[str, Serving] = {}
         self._choice: EncoderChoice | None = None
         self._tried: dict[str, str] = {}
+        self._when_changed: list[Callable[[], None]] = []
+
+    @property
+    def shadow(self) -> ShadowQueries | None:
+        """Compares some answers with exact search."""
+        return self._shadow
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have somebody told whenever other generations answer, or others of the requests."""
+        self._when_changed.append(tell)
+
+    def named(self, encoder_id: str) -> list[tuple[Serving, float]]:
+        """Return what answers requests that name an encoder, or none if that is empty, as `choose` chooses.
+
+        Each comes with a number: queries whose place among all, from 0 to 1, is below it are answered by it. The
+        last one answers all others.
+        """
+        if encoder_id:
+            serving = self._servings.get(encoder_id)
+            return [] if serving is None else [(serving, math.inf)]
+        choice = self._choice
+        return [] if choice is None else [(self._servings[one], end) for one, end in choice.ends()]
 
     def current(self) -> Serving:
         """Return what answers for the promoted encoder, or for the one that stands in while it is not loaded.
@@ -237,6 +260,7 @@ class ServingGenerations:
     def _adopt(self, serving: Serving) -> None:
         manifest = serving.generation.manifest
         self._servings[serving.encoder_id] = serving
+        self._tell()
         metrics.observe_generation(
             serving.encoder_id,
             items=manifest.items,
@@ -261,7 +285,8 @@ class ServingGenerations:
         choice = choice_among(known, self._servings)
         if choice is None:
             return
-        for encoder_id in retired & self._servings.keys() - {choice.principal}:
+        leaving = retired & self._servings.keys() - {choice.principal}
+        for encoder_id in leaving:
             del self._servings[encoder_id]
             # Should it be revived, its generation is taken up again.
             self._tried.pop(encoder_id, None)
@@ -271,7 +296,13 @@ class ServingGenerations:
             for encoder_id, share in shares.items():
                 metrics.observe_share(encoder_id, share)
             _LOG.info("requests go to %s", ", ".join(f"{name}: {share:.4g}" for name, share in shares.items()))
-        self._choice = choice
+        changed, self._choice = choice != self._choice or bool(leaving), choice
+        if changed:
+            self._tell()
+
+    def _tell(self) -> None:
+        for tell in self._when_changed:
+            tell()
 
     def _chosen(self) -> EncoderChoice:
         if self._choice is None:

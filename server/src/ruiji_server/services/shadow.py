@@ -53,14 +53,17 @@ class ShadowQueries:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadow")
         self._running: asyncio.Future[float] | None = None
 
-    def offer(self, make_query: Callable[[], Query], serving: Serving) -> None:
-        """Perhaps compare a query that was just answered; returns at once, mostly without asking for the query."""
-        if self._random.random() >= self._settings.share or self._stopping.is_set():
+    def draws(self) -> bool:
+        """Return whether a query is in the share that is compared."""
+        return self._random.random() < self._settings.share
+
+    def compare(self, query: Query, serving: Serving) -> None:
+        """Compare a query that was just answered, unless another one still is; returns at once."""
+        if self._stopping.is_set():
             return
         if self._running is not None and not self._running.done():
             metrics.observe_shadow_skipped()
             return
-        query = make_query()
         # In the event loop, where nothing changes meanwhile: what is served, and what should be.
         served = serving.recommender.recommend(replace(query, page_size=NEIGHBOURS, category_path=None)).cosines
         search = _ExactSearch.prepare(query, serving)

@@ -77,6 +77,11 @@ class RunningExperiments:
         self._needs: dict[str, _Needs] = {}
         self.any = False
         """Whether there is an experiment at all."""
+        self._when_changed: list[Callable[[], None]] = []
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """Have somebody told whenever other experiments are in force."""
+        self._when_changed.append(tell)
 
     async def refresh(self) -> None:
         """Take up what was put, stopped or rolled back. While the store is away, what was in force goes on."""
@@ -107,6 +112,8 @@ class RunningExperiments:
             one.experiment.name: _Needs(one.experiment.parameters, one.experiment.encoder_ids) for one in placed
         }
         self.any = bool(placed)
+        for tell in self._when_changed:
+            tell()
         experiment_metrics.observe_revision(revision)
         if revision:
             _LOG.info("experiments up to revision %d are in force", revision)

@@ -1,32 +1,48 @@
 """`SimilarItems` answers that are written in the wire format from the start: those of most requests.
 
-An item of the generation, asked for without experiments, explanations, exclusions or chance in the order, gets its page
-from one call of the compiled kernel. Nothing of it ever is a message in this process.
+An item of a generation, asked for without experiments, explanations, exclusions or chance in the order, gets its answer
+from one call of the compiled kernel, out of the bytes of the request. Neither ever is a message in this process.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import Final
 
 import grpc
-from google.protobuf.message import Message
 from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 
+from ruiji_server.domain import limits
+from ruiji_server.domain.errors import InvalidArgument
+from ruiji_server.kernels.answering import Answering, Choice, Contract, Remarks
+from ruiji_server.kernels.library import KERNELS
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Query
 from ruiji_server.services import metrics
 from ruiji_server.services.handlers import add_service
-from ruiji_server.services.messages import check_asker, page_size_of, policy_of
-from ruiji_server.services.request_ids import REQUEST_ID_CHARS, new_request_id
+from ruiji_server.services.messages import page_size_of, policy_of, similar_items_request
+from ruiji_server.services.request_ids import REQUEST_ID_CHARS
 from ruiji_server.services.serving import Serving, ServingGenerations
 from ruiji_server.services.subjects import listed_subject
 from ruiji_server.services.variants import RunningExperiments
 from ruiji_server.services.wire import tags_in
 
+_REQUEST: Final = recommendation_pb2.SimilarItemsRequest
 _ANSWER: Final = recommendation_pb2.SimilarItemsResponse
-_TAGS: Final = tags_in(_ANSWER.DESCRIPTOR)
-_EXHAUSTED: Final = _ANSWER(catalogue_exhausted=True).SerializeToString()
+TAGS: Final = tags_in(_ANSWER.DESCRIPTOR)
+_NUMBERS: Final = {field.name: field.number for field in _REQUEST.DESCRIPTOR.fields}
+CONTRACT: Final = Contract(
+    item=_NUMBERS["item_id"],
+    settings=[_NUMBERS[name] for name in ("page_size", "ranking", "encoder_id")],
+    unit=_NUMBERS["unit_id"],
+    attributes=_NUMBERS["targeting"],
+    # An item of the generation has its embedding.
+    idle=[_NUMBERS["embed_if_missing"]],
+    unit_bytes=limits.MAX_UNIT_ID_CHARS,
+    attributes_at_most=limits.MAX_TARGETING_ATTRIBUTES,
+    attribute_name_bytes=limits.MAX_TARGETING_NAME_CHARS,
+    attribute_value_bytes=limits.MAX_TARGETING_VALUE_CHARS,
+    exhausted=_ANSWER(catalogue_exhausted=True).SerializeToString(),
+)
 
 
 class WrittenAnswers:
@@ -39,66 +55,89 @@ class WrittenAnswers:
             serving: the generations that answer.
             policy: what requests depart from.
             experiments: in which requests of known units take part.
+
+        Raises:
+            ValueError: there are no kernels.
         """
         self._serving = serving
         self._policy = policy
-        self._experiments = experiments
+        self._answering = Answering(CONTRACT, self._choices)
+        # What a plan points to is only there while its generations answer.
+        serving.when_changed(self._answering.forget)
 
-    def answer(self, request: recommendation_pb2.SimilarItemsRequest) -> bytes | None:
-        """Return a `SimilarItemsResponse`, serialised, or None if the request has to be answered the long way."""
-        overrides = request.ranking
-        if (
-            not request.item_id
-            or request.explain
-            or request.variant
-            or overrides.excluded_item_ids
-            or overrides.price_currency_code
-        ):
+        def heed_units() -> None:
+            self._answering.heed_units(heeded=experiments.any)
+
+        experiments.when_changed(heed_units)
+        heed_units()
+
+    @classmethod
+    def of(
+        cls, serving: ServingGenerations, policy: RankingPolicy, experiments: RunningExperiments
+    ) -> WrittenAnswers | None:
+        """Return such answers, or None where there are no kernels."""
+        return None if KERNELS is None else cls(serving, policy, experiments)
+
+    def answer(self, request: bytes) -> bytes | None:
+        """Answer a serialised request by a serialised answer; None if that has to be done the long way."""
+        answer = self._answering.answer(request)
+        if answer is None:
             return None
-        if request.unit_id:
-            check_asker(request)
-            if self._experiments.any:
-                return None
-        page_size, policy = page_size_of(request), policy_of(overrides, self._policy)
-        serving = self._serving.choose_for_item(request.encoder_id, request.item_id)
-        page = serving.recommender.written_page(request.item_id, policy, page_size, _TAGS)
-        if page is None:
-            return None
-        if serving.shadow is not None:
-            serving.shadow.offer(lambda: _query(request.item_id, serving, policy, page_size), serving)
-        metrics.observe_page(short=page.items < page_size, exact_scan=page.exact_scan, widenings=0)
-        manifest = serving.generation.manifest
-        beginning = _beginning(manifest.generation_id, manifest.encoder_id)
-        end = _EXHAUSTED if page.exhausted else b""
-        return b"".join((beginning, new_request_id().encode(), page.content, end))
+        remarks = self._answering.remarks
+        if remarks:
+            metrics.observe_page(
+                short=bool(remarks & Remarks.SHORT), exact_scan=bool(remarks & Remarks.EXACT_SCAN), widenings=0
+            )
+        shadow = self._serving.shadow
+        if shadow is not None and shadow.draws():
+            query, serving = self._asked(request)
+            shadow.compare(query, serving)
+        return answer
+
+    def _choices(self, settings: bytes) -> list[Choice]:
+        """Return what answers requests with some settings; nothing leaves them to the long way."""
+        try:
+            request = similar_items_request(settings)
+            overrides = request.ranking
+            if overrides.excluded_item_ids or overrides.price_currency_code:
+                return []
+            page_size, policy = page_size_of(request), policy_of(overrides, self._policy)
+        except InvalidArgument:
+            # The long way says what is wrong.
+            return []
+        return [
+            _choice(serving, share_end, page_size, policy)
+            for serving, share_end in self._serving.named(request.encoder_id)
+        ]
+
+    def _asked(self, request: bytes) -> tuple[Query, Serving]:
+        """Return what a request that was answered is about, and what answered it."""
+        message = similar_items_request(request)
+        serving = self._serving.choose_for_item(message.encoder_id, message.item_id)
+        subject, policy = listed_subject(message.item_id, serving), policy_of(message.ranking, self._policy)
+        query = Query(
+            subject.vector, page_size_of(message), policy, subject.price, subject.category_path, row=subject.row
+        )
+        return query, serving
 
 
 def add_to_server(service: recommendation_pb2_grpc.RecommendationServiceServicer, server: grpc.aio.Server) -> None:
-    """Add the service as its generated function does, except that `SimilarItems` may answer with bytes."""
-    handler = grpc.unary_unary_rpc_method_handler(
-        service.SimilarItems,
-        request_deserializer=recommendation_pb2.SimilarItemsRequest.FromString,
-        response_serializer=_serialised,
-    )
+    """Add the service as its generated function does, except that `SimilarItems` takes and gives bytes."""
+    handler = grpc.unary_unary_rpc_method_handler(service.SimilarItems)
     add_service(recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server, service, server)
     # What is registered goes before what is found by name.
     name = recommendation_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name
     server.add_registered_method_handlers(name, {"SimilarItems": handler})  # type: ignore[attr-defined]  # not in grpc-stubs
 
 
-@functools.lru_cache(maxsize=64)
-def _beginning(generation_id: str, encoder_id: str) -> bytes:
-    """Return what answers of a generation have in common, up to the digits of the request id."""
+def _choice(serving: Serving, share_end: float, page_size: int, policy: RankingPolicy) -> Choice:
+    listed, manifest = serving.recommender.listed, serving.generation.manifest
     blank = "0" * REQUEST_ID_CHARS
     # A field's bytes do not depend on the others, and may stand in any order.
     last = _ANSWER(request_id=blank).SerializeToString().removesuffix(blank.encode())
-    return _ANSWER(generation_id=generation_id, encoder_id=encoder_id).SerializeToString() + last
-
-
-def _serialised(answer: Message | bytes) -> bytes:
-    return answer if isinstance(answer, bytes) else answer.SerializeToString()
-
-
-def _query(item_id: str, serving: Serving, policy: RankingPolicy, page_size: int) -> Query:
-    subject = listed_subject(item_id, serving)
-    return Query(subject.vector, page_size, policy, subject.price, subject.category_path, row=subject.row)
+    return Choice(
+        share_end,
+        None if listed is None else listed.catalogue,
+        None if listed is None else listed.wanted(policy, page_size, TAGS),
+        _ANSWER(generation_id=manifest.generation_id, encoder_id=manifest.encoder_id).SerializeToString() + last,
+    )
