@@ -134,9 +134,10 @@ def test_workers_give_large_arrays_back_at_once(server):
 
 def test_one_endpoint_adds_up_what_all_workers_did(server):
     answered = 'ruiji_rpc_seconds_count{code="OK",rpc="SimilarItems"}'
+    # Workers pass on what they count a little later.
+    time.sleep(1.0)
     before = server.metric(answered)
     ask_on_new_connections(server, 12)
-    # Workers pass on what they count a little later.
     until(lambda: server.metric(answered) == before + 12)
     assert server.metric("ruiji_workers_ready") == 2
     assert server.metric("ruiji_generation_items") == 300
