@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ruiji.v1 import recommendation_pb2 as pb
-from ruiji_server.kernels.answering import Answering, Choice
+from ruiji_server.kernels.answering import Answering, Choice, Remarks
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.recommender import Recommender
 from ruiji_server.services.written_answers import CONTRACT, TAGS
@@ -15,9 +15,9 @@ OPENING = b"\x32\x20"
 """Of an answer that says nothing but its request id: the tag and the length of that."""
 
 
-def answering_by(choices: Sequence[Choice]) -> Answering:
-    """Return what answers all requests by some choices."""
-    return Answering(CONTRACT, lambda _settings: choices)
+def answering_by(choices: Sequence[Choice], remarks: list[Remarks] | None = None) -> Answering:
+    """Return what answers all requests by some choices, and adds to `remarks` what there is to say."""
+    return Answering(CONTRACT, lambda _settings: choices, ([] if remarks is None else remarks).append)
 
 
 def choice_of(recommender: Recommender, policy: RankingPolicy, page_size: int, share_end: float = math.inf) -> Choice:

@@ -92,7 +92,7 @@ requests = st.builds(
 @given(requests)
 def test_what_is_read_is_what_protobuf_reads(request_):
     plan = Recorded()
-    assert Answering(CONTRACT, plan).answer(request_.SerializeToString()) is None
+    assert Answering(CONTRACT, plan, print).answer(request_.SerializeToString()) is None
     for settings in plan.settings:
         for name in ("item_id", "embed_if_missing", "unit_id", "targeting"):
             request_.ClearField(name)
@@ -105,7 +105,7 @@ def test_damaged_requests_are_read_as_protobuf_reads_them_or_not_at_all(choice, 
     sound = request_.SerializeToString()
     for damaged in (sound[:place], sound[:place] + damage + sound[place:], sound[:place] + damage):
         plan = Recorded([choice])
-        answer = Answering(CONTRACT, plan).answer(damaged)
+        answer = Answering(CONTRACT, plan, print).answer(damaged)
         if answer is not None:
             message = pb.SimilarItemsRequest.FromString(damaged)
             assert message.item_id.encode() in IDS
@@ -190,7 +190,7 @@ def test_while_units_matter_they_are_left_to_python(choice):
 
 def test_each_settings_are_planned_once(choice):
     plan = Recorded([choice])
-    answering = Answering(CONTRACT, plan)
+    answering = Answering(CONTRACT, plan, print)
     for _ in range(2):
         for page_size in (10, 20):
             for item_id in ("a", "b"):
@@ -203,7 +203,7 @@ def test_each_settings_are_planned_once(choice):
 
 def test_settings_that_nothing_answers_are_remembered_too():
     plan = Recorded()
-    answering = Answering(CONTRACT, plan)
+    answering = Answering(CONTRACT, plan, print)
     assert [answering.answer(request_for("a")) for _ in range(3)] == [None] * 3
     assert len(plan.settings) == 1
 
@@ -255,7 +255,7 @@ def test_random_bytes_are_used_once():
         given_out.append(content)
         return content
 
-    answering = Answering(CONTRACT, lambda _: [Choice(math.inf, catalogue(), WANTED, OPENING)], counted)
+    answering = Answering(CONTRACT, lambda _: [Choice(math.inf, catalogue(), WANTED, OPENING)], print, counted)
     tails = set()
     for _ in range(600):
         request_id = pb.SimilarItemsResponse.FromString(answering.answer(request_for("a"))).request_id

@@ -56,12 +56,15 @@ def page(
     changes.stand(len(changed), len(similarities), has_changes=bool(hidden or changed))
     neighbours = CompiledNeighbours(columns, np.array(listed, np.uint32), cosines, hidden_rows)
     catalogue = CompiledCatalogue(columns, neighbours, changes, lambda _: np.array(similarities, np.float32))
-    answering = answering_by([Choice(math.inf, catalogue, wishes or wanted(), OPENING)])
+    remarks: list[Remarks] = []
+    answering = answering_by([Choice(math.inf, catalogue, wishes or wanted(), OPENING)], remarks)
     answer = parsed(answering.answer(request_for("a")))
     if answer is None:
         return None
-    assert bool(answering.remarks & Remarks.EXACT_SCAN) == (wishes is not None and wishes.scanned_at_most >= len(IDS))
-    assert bool(answering.remarks & Remarks.SHORT) == (len(answer.items) < (wishes or wanted()).page_size)
+    is_scanned = wishes is not None and wishes.scanned_at_most >= len(IDS)
+    is_short = len(answer.items) < (wishes or wanted()).page_size
+    said = Remarks.EXACT_SCAN * is_scanned | Remarks.SHORT * is_short
+    assert remarks == ([Remarks(said)] if said else [])
     return [item.item_id for item in answer.items], answer.catalogue_exhausted
 
 

@@ -77,6 +77,7 @@ class Answering:
         self,
         contract: Contract,
         plan: Callable[[bytes], Sequence[Choice]],
+        remark: Callable[[Remarks], None],
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Prepare to answer.
@@ -85,6 +86,7 @@ class Answering:
             contract: what requests and answers are.
             plan: by what requests with some settings are answered: serialised, without item and who asks; nothing
                 leaves them to Python.
+            remark: told what there is to say about an answer, if there is something.
             random: makes random bytes.
 
         Raises:
@@ -93,7 +95,8 @@ class Answering:
         if KERNELS is None:
             raise ValueError("requests cannot be answered where there are no kernels")
         self._ffi, self._library = KERNELS
-        self._plan, self._random = plan, random
+        self._plan, self._remark, self._random = plan, remark, random
+        self._call, self._buffer = self._library.ruiji_answer, self._ffi.buffer
         self._plans: dict[bytes, Sequence[Choice]] = {}
         self._room = _Room(self._ffi, page_size=1, candidates=1, met=1, opening=0)
         exhausted = self._ffi.from_buffer("uint8_t[]", contract.exhausted)
@@ -125,24 +128,24 @@ class Answering:
 
     def answer(self, request: bytes) -> bytes | None:
         """Return the answer to a request; None leaves it to Python."""
-        pointers = self._pointers
-        written = self._library.ruiji_answer(pointers, request, len(request))
+        written = self._call(self._pointers, request, len(request))
+        if written < 0:
+            written = self._answer_with_what_lacks(request, written)
+            if written < 0:
+                return None
+        if self._pointers.remarks:
+            self._remark(Remarks(self._pointers.remarks))
+        content: bytes = self._buffer(self._out, written)[:]
+        return content
+
+    def _answer_with_what_lacks(self, request: bytes, written: int) -> int:
         # Each of them can be lacking once.
         for _ in range(3):
             if written >= 0 or written == REFUSED:
                 break
             self._provide(written)
-            written = self._library.ruiji_answer(pointers, request, len(request))
-        if written < 0:
-            return None
-        content: bytes = self._ffi.buffer(pointers.out, written)[:]
-        return content
-
-    @property
-    def remarks(self) -> int:
-        """What there is to say about the last answer, `Remarks` as a number."""
-        remarks: int = self._pointers.remarks
-        return remarks
+            written = self._call(self._pointers, request, len(request))
+        return written
 
     def _provide(self, lacking: int) -> None:
         """Get what was missing for an answer."""
@@ -183,6 +186,7 @@ class Answering:
         plans = ffi.new("ruiji_plan[]", [self._pointed_plan(*plan) for plan in self._plans.items()])
         self._pointed.append(plans)
         pointers.plans, pointers.n_plans = plans, len(plans)
+        self._out = room.out
         pointers.room, pointers.out, pointers.out_bytes = room.pointers, room.out, len(room.out)
 
     def _pointed_plan(self, settings: bytes, choices: Sequence[Choice]) -> Mapping[str, object]:

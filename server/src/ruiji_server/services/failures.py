@@ -20,12 +20,14 @@ _LOG = logging.getLogger(__name__)
 
 ERROR_METADATA_KEY: Final = "ruiji-error-bin"
 INTERNAL_REASON: Final = "INTERNAL"
+_OK: Final = grpc.StatusCode.OK.name
 
 Service = TypeVar("Service")
 Request = TypeVar("Request", bound=Message | bytes)
 Response = TypeVar("Response", bound=Message | bytes)
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Service, Request, Context], Awaitable[Response]]
+PromptHandler = Callable[[Service, Request, Context], bytes | Awaitable[bytes]]
 
 
 def status_code(error: RuijiError) -> grpc.StatusCode:
@@ -45,25 +47,57 @@ def rpc(method: Handler[Service, Request, Response]) -> Handler[Service, Request
     @functools.wraps(method)
     async def answer(self: Service, request: Request, context: Context) -> Response:
         started = time.perf_counter()
-        code = grpc.StatusCode.OK
         try:
-            return await method(self, request, context)
-        except asyncio.CancelledError:
-            # The caller left, or its deadline passed.
-            code = grpc.StatusCode.CANCELLED
-            raise
-        except RuijiError as error:
-            code = status_code(error)
-            await _abort(context, code, error_detail(error))
-        except Exception:  # noqa: BLE001  (the boundary: what happened inside is logged here, and stays inside)
-            code = grpc.StatusCode.INTERNAL
-            _LOG.exception("%s failed", name)
-            detail = common_pb2.ErrorDetail(reason=INTERNAL_REASON, message="internal error; the server's log has it")
-            await _abort(context, code, detail)
-        finally:
-            metrics.observe_rpc(name, code.name, time.perf_counter() - started)
+            answered = await method(self, request, context)
+        except BaseException as error:  # noqa: BLE001  (the boundary)
+            await _fail(context, name, started, error)
+        metrics.observe_rpc(name, _OK, time.perf_counter() - started)
+        return answered
 
     return answer
+
+
+def prompt_rpc(method: PromptHandler[Service, Request]) -> Handler[Service, Request, bytes]:
+    """Make a method an RPC as `rpc` does; it gives its answer, or what to wait for.
+
+    A coroutine for each answer that is there at once would cost such an answer a tenth of its time.
+    """
+    name = method.__name__
+
+    @functools.wraps(method)
+    async def answer(self: Service, request: Request, context: Context) -> bytes:
+        started = time.perf_counter()
+        try:
+            answered = method(self, request, context)
+            if not isinstance(answered, bytes):
+                answered = await answered
+        except BaseException as error:  # noqa: BLE001  (the boundary)
+            await _fail(context, name, started, error)
+        metrics.observe_rpc(name, _OK, time.perf_counter() - started)
+        return answered
+
+    return answer
+
+
+async def _fail(context: Context, name: str, started: float, error: BaseException) -> NoReturn:
+    """Tell the caller what went wrong, as much as is theirs to know."""
+    code, detail = grpc.StatusCode.INTERNAL, None
+    try:
+        if isinstance(error, asyncio.CancelledError):
+            # The caller left, or its deadline passed.
+            code = grpc.StatusCode.CANCELLED
+            raise error
+        if isinstance(error, RuijiError):
+            code, detail = status_code(error), error_detail(error)
+        elif isinstance(error, Exception):
+            # What happened inside is logged here, and stays inside.
+            _LOG.error("%s failed", name, exc_info=error)
+            detail = common_pb2.ErrorDetail(reason=INTERNAL_REASON, message="internal error; the server's log has it")
+        else:
+            raise error
+        await _abort(context, code, detail)
+    finally:
+        metrics.observe_rpc(name, code.name, time.perf_counter() - started)
 
 
 async def _abort(context: Context, code: grpc.StatusCode, detail: common_pb2.ErrorDetail) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ from ruiji_server.services import metrics
 from ruiji_server.services.batch import answer_each
 from ruiji_server.services.explaining import NOTHING, Explaining, dropped_items, explaining_of
 from ruiji_server.services.exploring import Explorer
-from ruiji_server.services.failures import Context, rpc
+from ruiji_server.services.failures import Context, prompt_rpc, rpc
 from ruiji_server.services.interleaving import Contender, Contest, interleaved_answer
 from ruiji_server.services.messages import (
     check_asker,
@@ -79,27 +81,24 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self._units = units
         self._explorer = explorer
 
-    @rpc
-    async def SimilarItems(  # type: ignore[override]  # noqa: N802  (bytes: see written_answers; the contract's name)
+    @prompt_rpc
+    def SimilarItems(  # type: ignore[override]  # noqa: N802  (bytes: see written_answers; the contract's name)
         self, request: bytes, context: Context
-    ) -> bytes:
+    ) -> bytes | Awaitable[bytes]:
         """Answer with a page of similar items; request and answer are serialised."""
-        if self._impressions is None or not self._impressions.draws():
-            written = None if self._written is None else self._written.answer(request)
-            if written is not None:
-                return written
-            asked = similar_items_request(request)
-            return await self._similar_items(asked, context, ServedPage(new_request_id(), asked.item_id))
-        asked = similar_items_request(request)
-        served = ServedPage(new_request_id(), asked.item_id)
-        with self._impressions.logged(served):
-            return await self._similar_items(asked, context, served)
+        logged = self._impressions is not None and self._impressions.draws()
+        if not logged and self._written is not None:
+            answer = self._written.answer(request)
+            if answer is not None:
+                return answer
+        return self._answer_by_messages(request, context, logged=logged)
 
-    async def _similar_items(
-        self, request: recommendation_pb2.SimilarItemsRequest, context: Context, served: ServedPage
-    ) -> bytes:
-        """Answer, and note in `served` what its log wants to know."""
-        return (await self._answer(request, context, served)).SerializeToString()
+    async def _answer_by_messages(self, serialised: bytes, context: Context, *, logged: bool) -> bytes:
+        """Answer whatever is asked; `logged` says whether the impression log gets it."""
+        request = similar_items_request(serialised)
+        served = ServedPage(new_request_id(), request.item_id)
+        with nullcontext() if self._impressions is None or not logged else self._impressions.logged(served):
+            return (await self._answer(request, context, served)).SerializeToString()
 
     async def _answer(
         self, request: recommendation_pb2.SimilarItemsRequest, context: Context, served: ServedPage

@@ -61,7 +61,8 @@ class WrittenAnswers:
         """
         self._serving = serving
         self._policy = policy
-        self._answering = Answering(CONTRACT, self._choices)
+        self._shadow = serving.shadow
+        self._answering = Answering(CONTRACT, self._choices, _count)
         # What a plan points to is only there while its generations answer.
         serving.when_changed(self._answering.forget)
 
@@ -81,17 +82,8 @@ class WrittenAnswers:
     def answer(self, request: bytes) -> bytes | None:
         """Answer a serialised request by a serialised answer; None if that has to be done the long way."""
         answer = self._answering.answer(request)
-        if answer is None:
-            return None
-        remarks = self._answering.remarks
-        if remarks:
-            metrics.observe_page(
-                short=bool(remarks & Remarks.SHORT), exact_scan=bool(remarks & Remarks.EXACT_SCAN), widenings=0
-            )
-        shadow = self._serving.shadow
-        if shadow is not None and shadow.draws():
-            query, serving = self._asked(request)
-            shadow.compare(query, serving)
+        if answer is not None and self._shadow is not None and self._shadow.draws():
+            self._shadow.compare(*self._asked(request))
         return answer
 
     def _choices(self, settings: bytes) -> list[Choice]:
@@ -119,6 +111,10 @@ class WrittenAnswers:
             subject.vector, page_size_of(message), policy, subject.price, subject.category_path, row=subject.row
         )
         return query, serving
+
+
+def _count(remarks: Remarks) -> None:
+    metrics.observe_page(short=Remarks.SHORT in remarks, exact_scan=Remarks.EXACT_SCAN in remarks, widenings=0)
 
 
 def add_to_server(service: recommendation_pb2_grpc.RecommendationServiceServicer, server: grpc.aio.Server) -> None:
