@@ -17,7 +17,8 @@ OPENING = b"\x32\x20"
 
 def answering_by(choices: Sequence[Choice], remarks: list[Remarks] | None = None) -> Answering:
     """Return what answers all requests by some choices, and adds to `remarks` what there is to say."""
-    return Answering(CONTRACT, lambda _settings: choices, ([] if remarks is None else remarks).append)
+    said = [] if remarks is None else remarks
+    return Answering(CONTRACT, lambda _settings: choices, lambda remarks, _request: said.append(remarks))
 
 
 def choice_of(recommender: Recommender, policy: RankingPolicy, page_size: int, share_end: float = math.inf) -> Choice:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_server.domain.items import ItemState
 from ruiji_server.kernels import listed
-from ruiji_server.kernels.answering import Answering, Choice
+from ruiji_server.kernels.answering import Answering, Choice, Remarks
 from ruiji_server.kernels.comparing import CompiledNeighbours
 from ruiji_server.kernels.library import KERNELS
 from ruiji_server.kernels.listed import CompiledCatalogue, Wanted
@@ -262,6 +262,18 @@ def test_random_bytes_are_used_once():
         tails.add(request_id[18:])
     assert len(given_out) == 3
     assert len(tails) == 600
+
+
+def test_the_answer_after_so_many_is_told_of(choice):
+    remarks = []
+    answering = answering_by([choice], remarks)
+    for _ in range(10):
+        answering.answer(request_for("a"))
+    assert remarks == []
+    answering.watch_after(2)
+    for told in (0, 0, 1, 2):
+        answering.answer(request_for("a"))
+        assert remarks == [Remarks.WATCHED] * told
 
 
 def test_categories_are_compared_once_until_there_are_more():

@@ -6,10 +6,12 @@ import asyncio
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 from ruiji_server.domain.items import ItemState, Price
 from ruiji_server.services.settings import ServerSettings, ShadowSettings
+from ruiji_server.services.shadow import ShadowQueries
 from ruiji_server.store.catalogue import CatalogueStore
 
 from tests.support.catalogues import ENCODER_ID, FilledStore, an_item, build, embed_all, fill_store
@@ -120,6 +122,19 @@ async def test_recall_by_band_is_a_metric(store, directory):
         for kept_share in ("0.5", "0.1", "0.01", "0.001"):
             labels = {"encoder_id": ENCODER_ID, "kept_share": kept_share}
             assert REGISTRY.get_sample_value("ruiji_generation_band_recall_at_20", labels) == 1.0
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.9])
+def test_gaps_are_those_of_single_draws(share):
+    queries = ShadowQueries(ShadowSettings(share), seed=0)
+    gaps = [queries.gap() for _ in range(20_000)]
+    assert np.mean(gaps) == pytest.approx((1 - share) / share, rel=0.05)
+    assert np.mean(np.array(gaps) == 0) == pytest.approx(share, rel=0.25, abs=0.001)
+
+
+def test_all_or_none_need_no_draw():
+    assert ShadowQueries(ShadowSettings(1.0)).gap() == 0
+    assert ShadowQueries(ShadowSettings(0.0)).gap() is None
 
 
 @pytest.mark.parametrize("wrong", [{"share": -0.1}, {"share": 1.1}, {"cpu_share": 0.0}, {"cpu_share": 2.0}])

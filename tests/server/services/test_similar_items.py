@@ -304,12 +304,12 @@ async def test_items_that_came_after_the_generation_are_answered_for_or_say_why_
 
 
 async def test_a_fault_inside_stays_inside(filled_store, generations, caplog, monkeypatch):
-    from ruiji_server.services.written_answers import WrittenAnswers
+    from ruiji_server.kernels.answering import Answering
 
     def break_down(*_):
         raise ZeroDivisionError("secret path /etc/passwd")
 
-    monkeypatch.setattr(WrittenAnswers, "answer", break_down)
+    monkeypatch.setattr(Answering, "answer", break_down)
     async with served(filled_store.database, generations) as client:
         with pytest.raises(RuijiClientError) as caught:
             await client.similar_items(item_id="item-00042")

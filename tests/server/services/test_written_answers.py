@@ -12,10 +12,10 @@ from prometheus_client import REGISTRY
 from ruiji.v1 import recommendation_pb2 as pb
 from ruiji_client import AsyncRuijiClient
 from ruiji_server.domain.items import ItemState
+from ruiji_server.kernels.answering import Answering
 from ruiji_server.services import metrics
 from ruiji_server.services.recommendation_service import RecommendationService
 from ruiji_server.services.settings import ServerSettings, ShadowSettings
-from ruiji_server.services.written_answers import WrittenAnswers
 from ruiji_server.store.catalogue import CatalogueStore
 
 from tests.support.catalogues import build, fill_store
@@ -74,11 +74,12 @@ ANSWERED_THE_LONG_WAY = {
 
 
 @pytest.mark.parametrize("fields", ANSWERED_AT_ONCE.values(), ids=ANSWERED_AT_ONCE)
-async def test_most_are_answered_at_once(client, long_way, fields, monkeypatch):
+async def test_most_are_answered_at_once(filled_store, generations, client, long_way, fields, monkeypatch):
     at_once = await client.similar_items(item_id="item-00042", **fields)
     assert long_way.taken() == 0
-    monkeypatch.setattr(WrittenAnswers, "answer", lambda *_: None)
-    messages = await client.similar_items(item_id="item-00042", **fields)
+    monkeypatch.setattr(Answering, "answer", lambda *_: None)
+    async with served(filled_store.database, generations, settings=SETTINGS) as other:
+        messages = await other.similar_items(item_id="item-00042", **fields)
     assert long_way.taken() == 1
     assert at_once.items
     for answer in (at_once, messages):

@@ -109,6 +109,7 @@ int64_t ruiji_answer(ruiji_answering *answering, const uint8_t *request, int64_t
         out += contract->exhausted_bytes;
     }
     answering->remarks = (room->items < choice->wanted->page_size ? RUIJI_SHORT_PAGE : 0)
-        | (room->is_scanned ? RUIJI_EXACT_SCAN : 0);
+        | (room->is_scanned ? RUIJI_EXACT_SCAN : 0) | (answering->unwatched < 1 ? RUIJI_WATCHED : 0);
+    answering->unwatched--;
     return out - answering->out;
 }

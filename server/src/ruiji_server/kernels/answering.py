@@ -24,14 +24,19 @@ _RANDOM_BYTES: Final = 10 * 256
 """For so many answers the operating system is asked for random bytes once."""
 _FIELDS: Final = 16
 
+NEVER: Final = 2**62
+"""Answers that no process lives to give."""
+
 
 class Remarks(IntFlag):
-    """What is worth counting about a page."""
+    """What there is to say about an answer."""
 
     SHORT = 1
     """It has fewer items than were asked for."""
     EXACT_SCAN = 2
     """Its whole price band was compared."""
+    WATCHED = 4
+    """It is the one that `Answering.watch_after` meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Answering:
         self,
         contract: Contract,
         plan: Callable[[bytes], Sequence[Choice]],
-        remark: Callable[[Remarks], None],
+        remark: Callable[[Remarks, bytes], None],
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Prepare to answer.
@@ -86,7 +91,7 @@ class Answering:
             contract: what requests and answers are.
             plan: by what requests with some settings are answered: serialised, without item and who asks; nothing
                 leaves them to Python.
-            remark: told what there is to say about an answer, if there is something.
+            remark: told what there is to say about an answer, if there is something, and the request.
             random: makes random bytes.
 
         Raises:
@@ -115,11 +120,16 @@ class Answering:
         self._pointers = self._ffi.new(
             "ruiji_answering *", {"contract": of_contract, "settings": settings, "settings_room": _SETTINGS_BYTES}
         )
+        self.watch_after(NEVER)
         self.forget()
 
     def heed_units(self, *, heeded: bool) -> None:
         """Say whether requests that say who asks are left to Python from now on."""
         self._pointers.unit_matters = heeded
+
+    def watch_after(self, answers: int) -> None:
+        """Have `remark` told of the answer after so many, and of all after it."""
+        self._pointers.unwatched = answers
 
     def forget(self) -> None:
         """Forget all plans, for other generations may answer, or others of their requests."""
@@ -134,9 +144,10 @@ class Answering:
             if written < 0:
                 return None
         if self._pointers.remarks:
-            self._remark(Remarks(self._pointers.remarks))
-        content: bytes = self._buffer(self._out, written)[:]
-        return content
+            content: bytes = self._buffer(self._out, written)[:]
+            self._remark(Remarks(self._pointers.remarks), request)
+            return content
+        return self._buffer(self._out, written)[:]  # type: ignore[no-any-return]  # cffi's
 
     def _answer_with_what_lacks(self, request: bytes, written: int) -> int:
         # Each of them can be lacking once.
@@ -170,14 +181,12 @@ class Answering:
 
     def _make_room(self, wanted: Wanted, width: int, opening: int) -> None:
         room = self._room
-        met = max(wanted.met_enough + width, wanted.scanned_at_most)
-        self._room = _Room(
-            self._ffi,
-            page_size=max(room.page_size, wanted.page_size),
-            candidates=max(room.candidates, wanted.pool_size, width),
-            met=max(room.met, met),
-            opening=max(room.opening, opening),
-        )
+        page_size = max(room.page_size, wanted.page_size)
+        candidates = max(room.candidates, wanted.pool_size, width)
+        met = max(room.met, wanted.met_enough + width, wanted.scanned_at_most)
+        opening = max(room.opening, opening)
+        if (page_size, candidates, met, opening) != (room.page_size, room.candidates, room.met, room.opening):
+            self._room = _Room(self._ffi, page_size=page_size, candidates=candidates, met=met, opening=opening)
 
     def _point_to_plans(self) -> None:
         ffi, pointers, room = self._ffi, self._pointers, self._room

@@ -148,7 +148,7 @@ enum {
     RUIJI_FIELD_IDLE = 5            /* says nothing about items of a generation */
 };
 
-enum { RUIJI_SHORT_PAGE = 1, RUIJI_EXACT_SCAN = 2 };
+enum { RUIJI_SHORT_PAGE = 1, RUIJI_EXACT_SCAN = 2, RUIJI_WATCHED = 4 };
 
 typedef struct {
     const ruiji_contract *contract;
@@ -165,7 +165,8 @@ typedef struct {
     ruiji_room *room;
     uint8_t *out;
     int64_t out_bytes;
-    int64_t remarks;                /* RUIJI_SHORT_PAGE and RUIJI_EXACT_SCAN, of the page that was written */
+    int64_t unwatched;              /* answers until there is one to watch */
+    int64_t remarks;                /* RUIJI_SHORT_PAGE and so on, of the answer that was written */
 } ruiji_answering;
 
 uint64_t ruiji_blake2b(const uint8_t *data, int64_t bytes, const uint8_t *person);

@@ -20,14 +20,13 @@ _LOG = logging.getLogger(__name__)
 
 ERROR_METADATA_KEY: Final = "ruiji-error-bin"
 INTERNAL_REASON: Final = "INTERNAL"
-_OK: Final = grpc.StatusCode.OK.name
+OK: Final = grpc.StatusCode.OK.name
 
 Service = TypeVar("Service")
 Request = TypeVar("Request", bound=Message | bytes)
 Response = TypeVar("Response", bound=Message | bytes)
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Service, Request, Context], Awaitable[Response]]
-PromptHandler = Callable[[Service, Request, Context], bytes | Awaitable[bytes]]
 
 
 def status_code(error: RuijiError) -> grpc.StatusCode:
@@ -50,37 +49,22 @@ def rpc(method: Handler[Service, Request, Response]) -> Handler[Service, Request
         try:
             answered = await method(self, request, context)
         except BaseException as error:  # noqa: BLE001  (the boundary)
-            await _fail(context, name, started, error)
-        metrics.observe_rpc(name, _OK, time.perf_counter() - started)
+            await fail(context, name, started, error)
+        metrics.observe_rpc(name, OK, time.perf_counter() - started)
         return answered
 
     return answer
 
 
-def prompt_rpc(method: PromptHandler[Service, Request]) -> Handler[Service, Request, bytes]:
-    """Make a method an RPC as `rpc` does; it gives its answer, or what to wait for.
+async def fail(context: Context, name: str, started: float, error: BaseException) -> NoReturn:
+    """Tell the caller what went wrong, as much as is theirs to know, and count it.
 
-    A coroutine for each answer that is there at once would cost such an answer a tenth of its time.
+    Args:
+        context: of the call.
+        name: of the RPC.
+        started: when it began, by `time.perf_counter`.
+        error: why it fails.
     """
-    name = method.__name__
-
-    @functools.wraps(method)
-    async def answer(self: Service, request: Request, context: Context) -> bytes:
-        started = time.perf_counter()
-        try:
-            answered = method(self, request, context)
-            if not isinstance(answered, bytes):
-                answered = await answered
-        except BaseException as error:  # noqa: BLE001  (the boundary)
-            await _fail(context, name, started, error)
-        metrics.observe_rpc(name, _OK, time.perf_counter() - started)
-        return answered
-
-    return answer
-
-
-async def _fail(context: Context, name: str, started: float, error: BaseException) -> NoReturn:
-    """Tell the caller what went wrong, as much as is theirs to know."""
     code, detail = grpc.StatusCode.INTERNAL, None
     try:
         if isinstance(error, asyncio.CancelledError):

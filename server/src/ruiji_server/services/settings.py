@@ -28,7 +28,7 @@ class ShadowSettings:
 
     share: float = 0.001
     """Of all pages; 0 compares none."""
-    cpu_share: float = 0.1
+    cpu_share: float = 0.01
     """Of one core, at most, that exact search takes."""
 
     def __post_init__(self) -> None:

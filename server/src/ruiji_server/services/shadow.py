@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import threading
 import time
@@ -56,6 +57,16 @@ class ShadowQueries:
     def draws(self) -> bool:
         """Return whether a query is in the share that is compared."""
         return self._random.random() < self._settings.share
+
+    def gap(self) -> int | None:
+        """Return how many queries come before the next one in that share; None if there is none.
+
+        As many as if each were drawn by itself.
+        """
+        share = self._settings.share
+        if share >= 1.0:
+            return 0
+        return int(math.log(1.0 - self._random.random()) / math.log1p(-share)) if share > 0.0 else None
 
     def compare(self, query: Query, serving: Serving) -> None:
         """Compare a query that was just answered, unless another one still is; returns at once."""

@@ -13,7 +13,7 @@ from ruiji.v1 import recommendation_pb2, recommendation_pb2_grpc
 
 from ruiji_server.domain import limits
 from ruiji_server.domain.errors import InvalidArgument
-from ruiji_server.kernels.answering import Answering, Choice, Contract, Remarks
+from ruiji_server.kernels.answering import NEVER, Answering, Choice, Contract, Remarks
 from ruiji_server.kernels.library import KERNELS
 from ruiji_server.ranking.policy import RankingPolicy
 from ruiji_server.ranking.query import Query
@@ -46,7 +46,11 @@ CONTRACT: Final = Contract(
 
 
 class WrittenAnswers:
-    """Answers requests that need no more than the kernel. Use it in one event loop."""
+    """Answers requests that need no more than the kernel. Use it in one event loop.
+
+    Attributes:
+        answer: answers a serialised request by a serialised answer; None where that has to be done the long way.
+    """
 
     def __init__(self, serving: ServingGenerations, policy: RankingPolicy, experiments: RunningExperiments) -> None:
         """Prepare.
@@ -62,7 +66,9 @@ class WrittenAnswers:
         self._serving = serving
         self._policy = policy
         self._shadow = serving.shadow
-        self._answering = Answering(CONTRACT, self._choices, _count)
+        self._answering = Answering(CONTRACT, self._choices, self._heed)
+        self._draw()
+        self.answer = self._answering.answer
         # What a plan points to is only there while its generations answer.
         serving.when_changed(self._answering.forget)
 
@@ -79,12 +85,16 @@ class WrittenAnswers:
         """Return such answers, or None where there are no kernels."""
         return None if KERNELS is None else cls(serving, policy, experiments)
 
-    def answer(self, request: bytes) -> bytes | None:
-        """Answer a serialised request by a serialised answer; None if that has to be done the long way."""
-        answer = self._answering.answer(request)
-        if answer is not None and self._shadow is not None and self._shadow.draws():
+    def _heed(self, remarks: Remarks, request: bytes) -> None:
+        """Count an answer, or compare it with exact search."""
+        metrics.observe_page(short=Remarks.SHORT in remarks, exact_scan=Remarks.EXACT_SCAN in remarks, widenings=0)
+        if Remarks.WATCHED in remarks and self._shadow is not None:
+            self._draw()
             self._shadow.compare(*self._asked(request))
-        return answer
+
+    def _draw(self) -> None:
+        gap = None if self._shadow is None else self._shadow.gap()
+        self._answering.watch_after(NEVER if gap is None else gap)
 
     def _choices(self, settings: bytes) -> list[Choice]:
         """Return what answers requests with some settings; nothing leaves them to the long way."""
@@ -111,10 +121,6 @@ class WrittenAnswers:
             subject.vector, page_size_of(message), policy, subject.price, subject.category_path, row=subject.row
         )
         return query, serving
-
-
-def _count(remarks: Remarks) -> None:
-    metrics.observe_page(short=Remarks.SHORT in remarks, exact_scan=Remarks.EXACT_SCAN in remarks, widenings=0)
 
 
 def add_to_server(service: recommendation_pb2_grpc.RecommendationServiceServicer, server: grpc.aio.Server) -> None:
