@@ -87,7 +87,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self, request: bytes, context: Context
     ) -> bytes:
         """Answer with a page of similar items; request and answer are serialised."""
-        # As `rpc` does it, which would cost an answer that is there at once a twentieth of its time.
+        # As `rpc` does it, without a second coroutine around an answer that is there at once.
         started = time.perf_counter()
         try:
             logged = self._impressions is not None and self._impressions.draws()

@@ -84,11 +84,11 @@ class ServingGenerations:
         """Have somebody told whenever other generations answer, or others of the requests."""
         self._when_changed.append(tell)
 
-    def named(self, encoder_id: str) -> list[tuple[Serving, float]]:
-        """Return what answers requests that name an encoder, or none if that is empty, as `choose` chooses.
+    def shares_for(self, encoder_id: str) -> list[tuple[Serving, float]]:
+        """Return among what `choose` divides the requests that name this encoder, or none if it is empty.
 
-        Each comes with a number: queries whose place among all, from 0 to 1, is below it are answered by it. The
-        last one answers all others.
+        Each comes with where its share ends: it answers queries whose hash, from 0 to 1, is below that and not below
+        the one before. The last one answers all others.
         """
         if encoder_id:
             serving = self._servings.get(encoder_id)

@@ -109,7 +109,7 @@ class WrittenAnswers:
             return []
         return [
             _choice(serving, share_end, page_size, policy)
-            for serving, share_end in self._serving.named(request.encoder_id)
+            for serving, share_end in self._serving.shares_for(request.encoder_id)
         ]
 
     def _asked(self, request: bytes) -> tuple[Query, Serving]:
