@@ -102,8 +102,8 @@ class Answering:
         self._ffi, self._library = KERNELS
         self._plan, self._remark, self._random = plan, remark, random
         self._call, self._buffer = self._library.ruiji_answer, self._ffi.buffer
-        self._plans: dict[bytes, Sequence[Choice]] = {}
-        self._room = _Room(self._ffi, page_size=1, candidates=1, met=1, opening=0)
+        self._plans = self._ffi.new("ruiji_plan[]", _PLANS_AT_MOST)
+        self._catalogues: dict[Any, CompiledCatalogue] = {}
         exhausted = self._ffi.from_buffer("uint8_t[]", contract.exhausted)
         settings = self._ffi.new("uint8_t[]", _SETTINGS_BYTES)
         of_contract = self._ffi.new(
@@ -115,11 +115,18 @@ class Answering:
         )  # fmt: skip
         # A pointer does not keep alive what it points to.
         self._kept = (exhausted, settings, of_contract, contract.exhausted)
-        self._pointed: list[object] = []
+        self._pointed: list[object] = [None] * _PLANS_AT_MOST
         self._seed: Any = None
         self._pointers = self._ffi.new(
-            "ruiji_answering *", {"contract": of_contract, "settings": settings, "settings_room": _SETTINGS_BYTES}
+            "ruiji_answering *",
+            {
+                "contract": of_contract,
+                "settings": settings,
+                "settings_room": _SETTINGS_BYTES,
+                "plans": self._plans,
+            },
         )
+        self._move_to(_Room(self._ffi, page_size=1, candidates=1, met=1, opening=0))
         self.watch_after(NEVER)
         self.forget()
 
@@ -133,8 +140,10 @@ class Answering:
 
     def forget(self) -> None:
         """Forget all plans, for other generations may answer, or others of their requests."""
-        self._plans.clear()
-        self._point_to_plans()
+        self._planned = 0
+        self._pointers.n_plans = 0
+        self._pointed = [None] * _PLANS_AT_MOST
+        self._catalogues.clear()
 
     def answer(self, request: bytes) -> bytes | None:
         """Return the answer to a request; None leaves it to Python."""
@@ -171,13 +180,14 @@ class Answering:
 
     def _plan_for(self, settings: bytes) -> None:
         choices = self._plan(settings)
-        if len(self._plans) >= _PLANS_AT_MOST:
-            self._plans.clear()
-        self._plans[settings] = choices
         for choice in choices:
             if choice.wanted is not None and choice.catalogue is not None:
                 self._make_room(choice.wanted, choice.catalogue.width, len(choice.opening))
-        self._point_to_plans()
+        # In the place of the oldest plan, once there are many.
+        place = self._planned % _PLANS_AT_MOST
+        self._plans[place], self._pointed[place] = self._pointed_plan(settings, choices)
+        self._planned += 1
+        self._pointers.n_plans = min(self._planned, _PLANS_AT_MOST)
 
     def _make_room(self, wanted: Wanted, width: int, opening: int) -> None:
         room = self._room
@@ -186,44 +196,41 @@ class Answering:
         met = max(room.met, wanted.met_enough + width, wanted.scanned_at_most)
         opening = max(room.opening, opening)
         if (page_size, candidates, met, opening) != (room.page_size, room.candidates, room.met, room.opening):
-            self._room = _Room(self._ffi, page_size=page_size, candidates=candidates, met=met, opening=opening)
+            self._move_to(_Room(self._ffi, page_size=page_size, candidates=candidates, met=met, opening=opening))
 
-    def _point_to_plans(self) -> None:
-        ffi, pointers, room = self._ffi, self._pointers, self._room
-        self._pointed = []
-        self._catalogues: dict[Any, CompiledCatalogue] = {}
-        plans = ffi.new("ruiji_plan[]", [self._pointed_plan(*plan) for plan in self._plans.items()])
-        self._pointed.append(plans)
-        pointers.plans, pointers.n_plans = plans, len(plans)
-        self._out = room.out
+    def _move_to(self, room: _Room) -> None:
+        self._room, self._out, pointers = room, room.out, self._pointers
         pointers.room, pointers.out, pointers.out_bytes = room.pointers, room.out, len(room.out)
 
-    def _pointed_plan(self, settings: bytes, choices: Sequence[Choice]) -> Mapping[str, object]:
-        of_choices = self._ffi.new("ruiji_choice[]", [self._pointed_choice(choice) for choice in choices])
+    def _pointed_plan(self, settings: bytes, choices: Sequence[Choice]) -> tuple[Mapping[str, object], object]:
+        """Return a `ruiji_plan`, and what it points to."""
+        pointed = [self._pointed_choice(choice) for choice in choices]
+        of_choices = self._ffi.new("ruiji_choice[]", [fields for fields, _ in pointed])
         of_settings = self._ffi.from_buffer("uint8_t[]", settings)
-        self._pointed += [of_choices, of_settings, settings]
-        return {
+        plan = {
             "settings": of_settings,
             "settings_bytes": len(settings),
             "choices": of_choices,
             "n_choices": len(choices),
         }
+        return plan, (of_choices, of_settings, settings, choices, pointed)
 
-    def _pointed_choice(self, choice: Choice) -> Mapping[str, object]:
+    def _pointed_choice(self, choice: Choice) -> tuple[Mapping[str, object], object]:
+        """Return a `ruiji_choice`, and what it points to."""
         if choice.catalogue is None or choice.wanted is None or not choice.wanted.fits:
-            return {"share_end": choice.share_end}
+            return {"share_end": choice.share_end}, None
         catalogue = choice.catalogue.pointers
         self._catalogues[catalogue] = choice.catalogue
         wanted = self._ffi.new("ruiji_wanted *", choice.wanted)
         opening = self._ffi.from_buffer("uint8_t[]", choice.opening)
-        self._pointed += [wanted, opening, choice]
-        return {
+        fields = {
             "share_end": choice.share_end,
             "catalogue": catalogue,
             "wanted": wanted,
             "opening": opening,
             "opening_bytes": len(choice.opening),
         }
+        return fields, (wanted, opening)
 
     def _kinds(self, contract: Contract) -> list[int]:
         library, kinds = self._library, [0] * _FIELDS

@@ -6,6 +6,7 @@ from one call of the compiled kernel, out of the bytes of the request. Neither e
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import grpc
@@ -134,12 +135,18 @@ def add_to_server(service: recommendation_pb2_grpc.RecommendationServiceServicer
 
 def _choice(serving: Serving, share_end: float, page_size: int, policy: RankingPolicy) -> Choice:
     listed, manifest = serving.recommender.listed, serving.generation.manifest
-    blank = "0" * REQUEST_ID_CHARS
-    # A field's bytes do not depend on the others, and may stand in any order.
-    last = _ANSWER(request_id=blank).SerializeToString().removesuffix(blank.encode())
     return Choice(
         share_end,
         None if listed is None else listed.catalogue,
         None if listed is None else listed.wanted(policy, page_size, TAGS),
-        _ANSWER(generation_id=manifest.generation_id, encoder_id=manifest.encoder_id).SerializeToString() + last,
+        _opening(manifest.generation_id, manifest.encoder_id),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _opening(generation_id: str, encoder_id: str) -> bytes:
+    """Return what answers of a generation have in common, up to the digits of the request id."""
+    blank = "0" * REQUEST_ID_CHARS
+    # A field's bytes do not depend on the others, and may stand in any order.
+    last = _ANSWER(request_id=blank).SerializeToString().removesuffix(blank.encode())
+    return _ANSWER(generation_id=generation_id, encoder_id=encoder_id).SerializeToString() + last
